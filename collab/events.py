@@ -1,0 +1,151 @@
+"""Events: what the server tells browsers. A closed union; the JSON is the fields plus `type`."""
+
+import json
+from dataclasses import dataclass, fields
+from typing import Final
+
+from collab.model import CellId, NotebookId, Role, RuntimeStatus, User, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """First event on every socket: who you are here, and which life of the notebook this is."""
+
+    notebook: NotebookId
+    epoch: int
+    user: User
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The first `frames` update frames (STEP2 and UPDATE) of this socket are durable."""
+
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class CannotSave:
+    """The store refuses to commit; nothing is lost in the browser, and saving is tried again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChanged:
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """This person's own name as the server now stamps it."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeChanged:
+    """State of the shared Runtime. `kernel` is its display name, `session` changes with every fresh kernel,
+    `reason` says why it is dead or reconnecting, `by` who asked for an interrupt or restart."""
+
+    status: RuntimeStatus
+    kernel: str = ""
+    session: str = ""
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Cells that wait for the Runtime, first in line first; the running cell is not among them."""
+
+    cells: tuple[CellId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A command was not carried out; `reason` is one sentence for the person who sent it."""
+
+    reason: str
+    request: int | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """Offsets count code points of the code that was sent."""
+
+    request: int
+    matches: tuple[str, ...]
+    start: int
+    end: int
+    types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`text` is plain text with ANSI colours; empty when nothing was found."""
+
+    request: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something everyone in the notebook should read once, such as who restarted the runtime."""
+
+    text: str
+    user: UserId | None = None
+
+
+Event = (
+    Joined
+    | Acknowledged
+    | CannotSave
+    | RoleChanged
+    | Renamed
+    | RuntimeChanged
+    | QueueChanged
+    | Refused
+    | Completions
+    | Inspection
+    | Notice
+)
+
+EVENT_TYPES: Final[dict[type[Event], str]] = {
+    Joined: "joined",
+    Acknowledged: "acknowledged",
+    CannotSave: "cannot_save",
+    RoleChanged: "role_changed",
+    Renamed: "renamed",
+    RuntimeChanged: "runtime_changed",
+    QueueChanged: "queue_changed",
+    Refused: "refused",
+    Completions: "completions",
+    Inspection: "inspection",
+    Notice: "notice",
+}
+
+
+def event_json(event: Event) -> str:
+    """ASCII JSON, e.g. `{"type": "acknowledged", "frames": 3}`."""
+    body: dict[str, object] = {"type": EVENT_TYPES[type(event)]}
+    body |= {item.name: _plain(getattr(event, item.name)) for item in fields(event)}
+    return json.dumps(body)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Role():
+            return value.word
+        case User():
+            return user_json(value)
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+def user_json(user: User) -> dict[str, object]:
+    """What browsers see of a User; presence states carry the same object plus `role`."""
+    return {"id": user.id, "name": user.name, "color": user.color, "guest": user.guest}
