@@ -31,7 +31,8 @@ def main(downloaded: Path, original: Path) -> str:
             return f"cell {number}: {len(mine)} outputs instead of {len(wanted)}"
         for index, (our_output, their_output) in enumerate(zip(mine, wanted, strict=True), 1):
             if plain(our_output) != plain(their_output):
-                return f"cell {number}, output {index}:\n{plain(our_output)!r:.800}\ninstead of\n{plain(their_output)!r:.800}"
+                found, expected = repr(plain(our_output)), repr(plain(their_output))
+                return f"cell {number}, output {index}:\n{found:.800}\ninstead of\n{expected:.800}"
     return "same"
 
 

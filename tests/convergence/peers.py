@@ -1,0 +1,252 @@
+"""Peers of the fuzz: one in Python on pycrdt, one in Node on Yjs, behind the same few verbs."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+from pycrdt import Doc, Map, Text, TransactionEvent
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from collab.wire import sync_step1, sync_step2, sync_update
+
+TOKEN = re.compile("⟦[^⟧]*⟧")
+HERE = Path(__file__).parent
+
+State = dict[str, object]
+
+
+class Peer(Protocol):
+    """What the fuzz asks of a peer.
+
+    `state` is {"cells": [{id, position, source}, ...] in order, "settled": all that was sent is acknowledged, "connected"}.
+    """
+
+    name: str
+
+    async def connect(self) -> bool: ...
+    async def disconnect(self) -> None: ...
+    async def insert(self, cell: str, part: float, text: str) -> bool: ...
+    async def remove(self, cell: str, text: str) -> bool: ...
+    async def create(self, cell: str, position: str) -> bool: ...
+    async def move(self, cell: str, position: str) -> bool: ...
+    async def drop(self, cell: str) -> bool: ...
+    async def state(self) -> State: ...
+    async def close(self) -> None: ...
+
+
+class PythonPeer:
+    def __init__(self, name: str, url: str, token: str) -> None:
+        self.name = name
+        self._url, self._token = url, token
+        self._doc: Doc[Map[Any]] = Doc()
+        self._cells: Map[Map[object]] = self._doc.get("cells", type=Map)
+        for root in ("meta", "outputs", "runs"):
+            self._doc.get(root, type=Map)
+        self._socket: ClientConnection | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._synced = False
+        self._sent = self._acknowledged = 0
+        self._remote = False
+        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self._doc.observe(self._changed)
+
+    def _changed(self, event: TransactionEvent) -> None:
+        if self._synced and not self._remote:
+            self._sent += 1
+            self._outbox.put_nowait(sync_update(event.update))
+
+    async def connect(self) -> bool:
+        await self.disconnect()
+        self._sent = self._acknowledged = 0
+        self._outbox = asyncio.Queue()
+        try:
+            self._socket = await connect(
+                self._url,
+                additional_headers={"Authorization": f"Bearer {self._token}"},
+                max_size=None,
+                compression=None,
+            )
+            await self._socket.send(sync_step1(self._doc.get_state()))
+        except (OSError, ConnectionClosed):
+            return False
+        joined = asyncio.Event()
+        self._reader = asyncio.create_task(self._exchange(self._socket, joined))
+        waiting = asyncio.create_task(joined.wait())
+        await asyncio.wait((waiting, self._reader), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        return joined.is_set()
+
+    async def _exchange(self, socket: ClientConnection, joined: asyncio.Event) -> None:
+        writer = asyncio.create_task(self._write(socket))
+        try:
+            async for data in socket:
+                assert isinstance(data, bytes)
+                self._receive(data, joined)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._synced = False
+            writer.cancel()
+
+    async def _write(self, socket: ClientConnection) -> None:
+        while True:
+            data = await self._outbox.get()
+            try:
+                await socket.send(data)
+            except ConnectionClosed:
+                return
+
+    def _receive(self, data: bytes, joined: asyncio.Event) -> None:
+        if data[0] == 101:
+            event = json.loads(data[data.index(b"{") :])
+            if event["type"] == "acknowledged":
+                self._acknowledged = event["frames"]
+        if data[0] != 0:
+            return
+        length, at = 0, 2
+        for shift in range(0, 64, 7):
+            byte = data[at]
+            at += 1
+            length |= (byte & 127) << shift
+            if byte < 128:
+                break
+        body = data[at : at + length]
+        if data[1] == 0:
+            self._sent += 1
+            self._outbox.put_nowait(sync_step2(self._doc.get_update(body)))
+            self._synced = True
+            return
+        self._remote = True
+        try:
+            self._doc.apply_update(body)
+        finally:
+            self._remote = False
+        if data[1] == 1:
+            joined.set()
+
+    async def disconnect(self) -> None:
+        self._synced = False
+        if self._socket is not None:
+            self._socket.transport.abort()
+        if self._reader is not None:
+            await self._reader
+        self._socket = self._reader = None
+
+    def _source(self, cell: str) -> Text | None:
+        if cell not in self._cells:
+            return None
+        source = self._cells[cell]["source"]
+        assert isinstance(source, Text)
+        return source
+
+    async def insert(self, cell: str, part: float, text: str) -> bool:
+        source = self._source(cell)
+        if source is None:
+            return False
+        now = str(source)
+        spots = [0]
+        for match in TOKEN.finditer(now):
+            spots += match.span()
+        spot = spots[min(len(spots) - 1, int(part * len(spots)))]
+        source.insert(len(now[:spot].encode()), text)
+        return True
+
+    async def remove(self, cell: str, text: str) -> bool:
+        source = self._source(cell)
+        now = "" if source is None else str(source)
+        if source is None or text not in now:
+            return False
+        start = len(now[: now.index(text)].encode())
+        del source[start : start + len(text.encode())]
+        return True
+
+    async def create(self, cell: str, position: str) -> bool:
+        self._cells[cell] = Map(
+            {"type": "code", "source": Text(), "position": position, "metadata": Map({}), "attachments": Map({})}
+        )
+        return True
+
+    async def move(self, cell: str, position: str) -> bool:
+        if cell not in self._cells:
+            return False
+        self._cells[cell]["position"] = position
+        return True
+
+    async def drop(self, cell: str) -> bool:
+        if cell not in self._cells:
+            return False
+        del self._cells[cell]
+        return True
+
+    async def state(self) -> State:
+        cells = [
+            {"id": key, "position": str(self._cells[key]["position"]), "source": str(self._cells[key]["source"])}
+            for key in self._cells.keys()  # noqa: SIM118 - a pycrdt Map iterates over no keys
+        ]
+        cells.sort(key=lambda cell: (cell["position"], cell["id"]))
+        return {
+            "cells": cells,
+            "settled": self._synced and self._sent == self._acknowledged,
+            "connected": self._synced,
+        }
+
+    async def close(self) -> None:
+        await self.disconnect()
+
+
+class NodePeer:
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+
+    @classmethod
+    async def start(cls, name: str, url: str, token: str, node: str) -> "NodePeer":
+        process = await asyncio.create_subprocess_exec(
+            node, str(HERE / "peer.mjs"), url, token, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        return cls(name, process)
+
+    async def _ask(self, op: str, **arguments: object) -> object:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
+        await self._process.stdin.drain()
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} has ended")
+        answer: object = json.loads(line)
+        return answer
+
+    async def connect(self) -> bool:
+        return bool(await self._ask("connect"))
+
+    async def disconnect(self) -> None:
+        await self._ask("disconnect")
+
+    async def insert(self, cell: str, part: float, text: str) -> bool:
+        return bool(await self._ask("insert", cell=cell, part=part, text=text))
+
+    async def remove(self, cell: str, text: str) -> bool:
+        return bool(await self._ask("remove", cell=cell, text=text))
+
+    async def create(self, cell: str, position: str) -> bool:
+        return bool(await self._ask("create", cell=cell, position=position))
+
+    async def move(self, cell: str, position: str) -> bool:
+        return bool(await self._ask("move", cell=cell, position=position))
+
+    async def drop(self, cell: str) -> bool:
+        return bool(await self._ask("drop", cell=cell))
+
+    async def state(self) -> State:
+        answer = await self._ask("state")
+        assert isinstance(answer, dict)
+        return answer
+
+    async def close(self) -> None:
+        if self._process.returncode is None:
+            self._process.terminate()
+        await self._process.wait()
