@@ -21,7 +21,8 @@ State = dict[str, object]
 class Peer(Protocol):
     """What the fuzz asks of a peer.
 
-    `state` is {"cells": [{id, position, source}, ...] in order, "settled": all that was sent is acknowledged, "connected"}.
+    `state` is {"cells": [{id, position, source}, ...] in order, "settled": whether all that was sent is acknowledged,
+    "connected"}.
     """
 
     name: str
