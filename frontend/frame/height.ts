@@ -1,0 +1,28 @@
+/**
+ * Reports the height of the content, never of the viewport: what is measured in `vh` depends on the height just given.
+ * Past the page's limit the frame scrolls inside.
+ */
+export function observeHeight(maxHeight: number, report: (px: number) => void): void {
+  let last = -1;
+  let isPlanned = false;
+  const measure = (): void => {
+    isPlanned = false;
+    let height = 0;
+    for (const part of document.body.children) {
+      if (part.id.startsWith("output-")) height += part.getBoundingClientRect().height;
+    }
+    const px = Math.min(Math.ceil(height), maxHeight);
+    document.documentElement.classList.toggle("scrolls", height > maxHeight);
+    if (px === last) return;
+    last = px;
+    report(px);
+  };
+  const plan = (): void => {
+    if (isPlanned) return;
+    isPlanned = true;
+    requestAnimationFrame(measure);
+  };
+  const observer = new ResizeObserver(plan);
+  for (const part of document.body.children) observer.observe(part);
+  plan();
+}

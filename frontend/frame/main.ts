@@ -1,0 +1,71 @@
+/**
+ * The output frame's entry: says hello, takes the port, then draws what the page sends, strictly in order. Everything
+ * here shares its realm with output code and is trusted by nobody.
+ */
+import "./frame.css";
+import { createOutputArea } from "./area";
+import { observeHeight } from "./height";
+import { writeIntoArea } from "./html";
+import { returnKeys } from "./keys";
+import { catchLinks } from "./links";
+import { type FrameMessage, type Hello, type PageMessage, PROTOCOL, parsePageMessage } from "./protocol";
+import { provideStorage } from "./storage";
+import { applyTheme } from "./theme";
+
+const [nonce = "", pageOrigin = ""] = splitOnce(location.hash.slice(1));
+
+if (nonce !== "" && URL.canParse(pageOrigin) && parent !== window) {
+  provideStorage(window);
+  writeIntoArea();
+  window.addEventListener("message", onInit);
+  parent.postMessage({ v: 1, t: "hello", protocol: PROTOCOL, nonce } satisfies Hello, pageOrigin);
+}
+
+function splitOnce(text: string): string[] {
+  const comma = text.indexOf(",");
+  return comma === -1 ? [] : [text.slice(0, comma), text.slice(comma + 1)];
+}
+
+function onInit(event: MessageEvent): void {
+  if (event.source !== parent || event.origin !== pageOrigin) return;
+  const message = parsePageMessage(event.data);
+  const port = event.ports[0];
+  if (message?.t !== "init" || port === undefined) return;
+  window.removeEventListener("message", onInit);
+  start(port, message);
+}
+
+function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): void {
+  const send = (message: FrameMessage, transfer: Transferable[] = []): void => port.postMessage(message, transfer);
+  const body = document.getElementById("output-body");
+  if (body === null) return;
+  document.title = init.title;
+  applyTheme(init.theme);
+  observeHeight(init.maxHeight, (px) => send({ v: 1, t: "height", px }));
+  catchLinks((url) => send({ v: 1, t: "openLink", url }));
+  returnKeys((key) => send({ v: 1, t: "key", key }));
+  const area = createOutputArea(body, {
+    isLive: init.class === "live",
+    saveFile: (name, bytes) => send({ v: 1, t: "saveFile", name, bytes }, [bytes]),
+    log: (level, text) => send({ v: 1, t: "log", level, text: text.slice(0, 2_000) }),
+    onIdle: () => send({ v: 1, t: "ready" }),
+  });
+  port.onmessage = (event: MessageEvent) => {
+    const message = parsePageMessage(event.data);
+    switch (message?.t) {
+      case "output":
+        area.take(message);
+        return;
+      case "theme":
+        applyTheme(message.theme);
+        return;
+      case "title":
+        document.title = message.title;
+        return;
+      case "ping":
+        send({ v: 1, t: "pong" });
+        return;
+      default:
+    }
+  };
+}

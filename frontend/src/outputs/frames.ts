@@ -1,0 +1,304 @@
+/**
+ * All output frames of one page: which may live, and the page's guards around them. One hello listener, one
+ * watchdog, one guard of the keyboard; `frame.ts` is the single frame.
+ */
+import type { FrameClass, FrameKey, Theme } from "../../frame/protocol";
+import { CellFrame, type FrameHost } from "./frame";
+import { createRate } from "./limits";
+import { isBase64 } from "./mimes";
+import { type Placement, placeFrame } from "./placement";
+
+const MOST_LIVE = 30;
+const NEAR = "150% 0px";
+const PING_EVERY_MS = 2_000;
+const PONG_WITHIN_MS = 5_000;
+const WAIT_MS = 15_000;
+const USER_ACTION_MS = 500;
+
+export interface FramesOptions {
+  notebookId: string;
+  labels: { live: string; stored: string };
+  /** `http://{label}.localhost:8888`; empty where frames come from the page's own host. */
+  originTemplate: string;
+  pageOrigin: string;
+  /** A key that a frame passes back: Escape leaves it, the others are the page's own actions. */
+  onKey?(cellId: string, key: FrameKey): void;
+  /** Something the reader should be told that belongs to no single output. */
+  onNotice?(text: string): void;
+  onLog?(cellId: string, level: string, text: string): void;
+}
+
+export interface Frames {
+  open(cellId: string, parent: HTMLElement): CellFrame;
+  close(frame: CellFrame): void;
+  destroy(): void;
+}
+
+export function createFrames(options: FramesOptions): Frames {
+  const frames = new Map<Element, CellFrame>();
+  const heights = new Map<string, number>();
+  const page = new URL(options.pageOrigin);
+  // Emptied when `{label}.localhost` does not answer in this browser; frames then come from the page's own host.
+  let template = options.originTemplate;
+  let hasAnswered = false;
+  let watchdog: number | null = null;
+  let suspect: { frame: CellFrame; notice: HTMLElement } | null = null;
+  let waitUntil = 0;
+
+  const host: FrameHost = {
+    pageOrigin: options.pageOrigin,
+    theme,
+    placement: (kind: FrameClass): Placement => placeFrame(template, options.labels[kind], page),
+    load: (blob) => loadBlob(options.notebookId, blob),
+    height: (cellId) => heights.get(cellId) ?? null,
+    setHeight: (cellId, px) => heights.set(cellId, px),
+    onKey(cellId, key) {
+      if (key === "Escape") leaveFrame(cellId);
+      options.onKey?.(cellId, key);
+    },
+    onLog: (cellId, level, text) => options.onLog?.(cellId, level, text),
+    onMount(frame) {
+      makeRoom(frame);
+      watch();
+    },
+    onSilent(frame) {
+      if (hasAnswered || template === "") return false;
+      template = "";
+      frame.unmount();
+      frame.mount();
+      return true;
+    },
+  };
+
+  const all = (): CellFrame[] => [...frames.values()];
+  const isLive = (frame: CellFrame): boolean => frame.phase === "loading" || frame.phase === "running";
+
+  /** At most 30 documents: the one seen longest ago goes first, never one in view or with the focus. */
+  const makeRoom = (newcomer: CellFrame): void => {
+    const others = all().filter((frame) => frame !== newcomer && isLive(frame));
+    const leaving = others
+      .filter((frame) => !frame.isNear && frame.iframe !== document.activeElement)
+      .sort((a, b) => a.seenAt - b.seenAt)
+      .slice(0, Math.max(0, others.length + 1 - MOST_LIVE));
+    for (const frame of leaving) frame.unmount();
+  };
+
+  const observerOptions = { rootMargin: NEAR, scrollMargin: NEAR };
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const frame = frames.get(entry.target);
+      if (frame === undefined) continue;
+      frame.isNear = entry.isIntersecting;
+      frame.seenAt = performance.now();
+      if (entry.isIntersecting && frame.phase === "unmounted") frame.mount();
+    }
+  }, observerOptions);
+
+  const onMessage = (event: MessageEvent): void => {
+    if (event.source === null || event.source === window) return;
+    const frame = all().find((candidate) => candidate.window === event.source);
+    if (frame === undefined) return;
+    frame.receiveWindowMessage(event);
+    if (frame.phase === "running") hasAnswered = true;
+  };
+  window.addEventListener("message", onMessage);
+
+  const themeObserver = new MutationObserver(() => {
+    for (const frame of all()) frame.setTheme(theme());
+  });
+  themeObserver.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const onScheme = (): void => {
+    for (const frame of all()) frame.setTheme(theme());
+  };
+  scheme.addEventListener("change", onScheme);
+
+  const told = new Set<string>();
+  const onViolation = (event: SecurityPolicyViolationEvent): void => {
+    if (event.effectiveDirective !== "frame-src") return;
+    const where = URL.canParse(event.blockedURI)
+      ? new URL(event.blockedURI).host || event.blockedURI
+      : event.blockedURI;
+    if (told.has(where)) return;
+    told.add(where);
+    options.onNotice?.(`An output tried to open ${where.slice(0, 100)}. That was blocked.`);
+  };
+  document.addEventListener("securitypolicyviolation", onViolation);
+
+  const focusGuard = guardFocus(
+    () => all().find((frame) => frame.iframe !== null && frame.iframe === document.activeElement) ?? null,
+  );
+
+  // Pings go out while the tab is visible; one late answer may be the page's own doing, two ticks are not.
+  const tick = (): void => {
+    const now = performance.now();
+    if (document.hidden) {
+      for (const frame of all()) frame.pingAt = null;
+      return;
+    }
+    const silent: CellFrame[] = [];
+    for (const frame of all()) {
+      if (frame.phase !== "running") continue;
+      if (frame.pingAt === null) frame.ping(now);
+      else if (now - frame.pingAt > PONG_WITHIN_MS && ++frame.missedTicks >= 2) silent.push(frame);
+    }
+    if (suspect !== null && !silent.includes(suspect.frame)) dropSuspect();
+    if (silent.length > 0 && suspect === null && now > waitUntil) accuse(silent);
+    if (!all().some(isLive)) unwatch();
+  };
+
+  const watch = (): void => {
+    watchdog ??= window.setInterval(tick, PING_EVERY_MS);
+  };
+
+  const unwatch = (): void => {
+    if (watchdog !== null) clearInterval(watchdog);
+    watchdog = null;
+  };
+
+  const dropSuspect = (): void => {
+    suspect?.notice.remove();
+    suspect = null;
+  };
+
+  /** Frames of one site share a process: all of them fall silent, and the last that was active is the likely cause. */
+  const accuse = (silent: CellFrame[]): void => {
+    const [frame] = silent.sort((a, b) => b.activeAt - a.activeAt);
+    if (frame === undefined) return;
+    const notice = frame.ask("This output does not respond.", [
+      {
+        label: "Wait",
+        run: () => {
+          suspect = null;
+          waitUntil = performance.now() + WAIT_MS;
+        },
+      },
+      {
+        label: "Stop",
+        run: () => {
+          suspect = null;
+          const siblings = all().filter((other) => other !== frame && isLive(other) && other.kind === frame.kind);
+          // A new frame on the site would time out while a frozen one lives, so all go first.
+          frame.stop("Output stopped: it did not respond.", "Draw again");
+          for (const other of siblings) other.unmount();
+          for (const other of siblings) if (other.isNear) other.mount();
+        },
+      },
+    ]);
+    suspect = { frame, notice };
+  };
+
+  const leaveFrame = (cellId: string): void => {
+    const frame = all().find((candidate) => candidate.cellId === cellId);
+    if (frame?.iframe == null || frame.iframe !== document.activeElement) return;
+    frame.iframe.blur();
+    const shell = frame.element.closest<HTMLElement>("[tabindex]");
+    shell?.focus({ preventScroll: true });
+  };
+
+  return {
+    open(cellId, parent) {
+      const frame = new CellFrame(cellId, host);
+      parent.append(frame.element);
+      frames.set(frame.element, frame);
+      observer.observe(frame.element);
+      return frame;
+    },
+    close(frame) {
+      observer.unobserve(frame.element);
+      frames.delete(frame.element);
+      if (suspect?.frame === frame) dropSuspect();
+      frame.destroy();
+    },
+    destroy() {
+      for (const frame of all()) this.close(frame);
+      unwatch();
+      observer.disconnect();
+      themeObserver.disconnect();
+      scheme.removeEventListener("change", onScheme);
+      window.removeEventListener("message", onMessage);
+      document.removeEventListener("securitypolicyviolation", onViolation);
+      focusGuard.destroy();
+    },
+  };
+}
+
+function theme(): Theme {
+  const chosen = document.documentElement.dataset.theme;
+  if (chosen === "light" || chosen === "dark") return chosen;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+async function loadBlob(notebookId: string, blob: { sha256: string; mime: string }): Promise<string> {
+  const response = await fetch(blobUrl(notebookId, blob));
+  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  if (!isBase64(blob.mime)) return response.text();
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  let binary = "";
+  // In pieces: one call with millions of arguments is too many.
+  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(binary);
+}
+
+export function blobUrl(notebookId: string, blob: { sha256: string; mime: string }, name?: string): string {
+  const url = `/api/notebooks/${encodeURIComponent(notebookId)}/blobs/${encodeURIComponent(blob.sha256)}`;
+  const query = new URLSearchParams({ type: blob.mime });
+  if (name !== undefined) query.set("name", name);
+  return `${url}?${query}`;
+}
+
+/**
+ * Gives the keyboard back when an output takes it by itself. Pointers inside a frame are invisible to the page, so a
+ * frame under the pointer may have the focus, unless the user was just typing; so may one reached by Tab.
+ */
+function guardFocus(focused: () => CellFrame | null): { destroy(): void } {
+  let last: HTMLElement | null = null;
+  let tabAt = Number.NEGATIVE_INFINITY;
+  let keyAt = Number.NEGATIVE_INFINITY;
+  let pointerAt = Number.NEGATIVE_INFINITY;
+  const mayTake = new WeakMap<CellFrame, (now: number) => boolean>();
+  const hasNoHover = matchMedia("(hover: none)");
+
+  const onFocusIn = (event: FocusEvent): void => {
+    if (event.target instanceof HTMLElement && !(event.target instanceof HTMLIFrameElement)) last = event.target;
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Tab" || event.key === "F6") tabAt = performance.now();
+    else keyAt = performance.now();
+  };
+  const onPointerDown = (): void => {
+    pointerAt = performance.now();
+  };
+  const onBlur = (): void => {
+    const frame = focused();
+    if (frame === null) return;
+    const now = performance.now();
+    if (now - tabAt < USER_ACTION_MS || now - pointerAt < USER_ACTION_MS) return;
+    const isUnderPointer = frame.element.matches(":hover") || hasNoHover.matches;
+    if (isUnderPointer && now - keyAt > USER_ACTION_MS) {
+      frame.activeAt = now;
+      return;
+    }
+    const rate = mayTake.get(frame) ?? createRate(2, 60_000);
+    mayTake.set(frame, rate);
+    const back = last?.isConnected === true ? last : null;
+    frame.iframe?.blur();
+    back?.focus({ preventScroll: true });
+    if (!rate(now)) {
+      frame.stop("Output stopped: it kept taking the keyboard.", "Draw again");
+      back?.focus({ preventScroll: true });
+    }
+  };
+  document.addEventListener("focusin", onFocusIn);
+  document.addEventListener("keydown", onKeyDown, true);
+  document.addEventListener("pointerdown", onPointerDown, true);
+  window.addEventListener("blur", onBlur);
+  return {
+    destroy() {
+      document.removeEventListener("focusin", onFocusIn);
+      document.removeEventListener("keydown", onKeyDown, true);
+      document.removeEventListener("pointerdown", onPointerDown, true);
+      window.removeEventListener("blur", onBlur);
+    },
+  };
+}

@@ -1,0 +1,290 @@
+/**
+ * The outputs area of one cell: follows the document, at most once per animation frame. Everything up to the first
+ * rich output is drawn here; that one and all after it are drawn by the cell's frame, so that their order holds.
+ */
+import "./outputs.css";
+import type { FrameOutput } from "../../frame/protocol";
+import { observeOrder, observeOutputs, observeRun } from "../notebook/observe";
+import { type Output, orderedIds, outputsOf, type RunMark, runOf } from "../notebook/schema";
+import type { Session } from "../session/session";
+import { errorElement, imageElement, plainElement, rasterData, streamView } from "./drawing";
+import type { CellFrame, FrameItem } from "./frame";
+import { blobUrl, type Frames } from "./frames";
+import { chooseMime, isRaster, needsFrame } from "./mimes";
+
+const HOLD_AFTER_RUN_MS = 1_500;
+const HIDDEN_UPDATE_MS = 250;
+
+export interface OutputsOptions {
+  parent: HTMLElement;
+  session: Session;
+  cellId: string;
+  frames: Frames;
+}
+
+export interface OutputsView {
+  destroy(): void;
+}
+
+interface Drawn {
+  output: Output;
+  dom: HTMLElement;
+  /** Takes a changed output into the same node; false when it has to be drawn anew. */
+  update(output: Output): boolean;
+}
+
+type DataOutput = Extract<Output, { kind: "data" }>;
+
+export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions): OutputsView {
+  const { notebook } = session;
+  const area = document.createElement("div");
+  area.className = "outputs";
+  area.setAttribute("role", "region");
+  area.hidden = true;
+  const page = document.createElement("div");
+  page.className = "outputs-page";
+  area.append(page);
+  parent.append(area);
+
+  let drawn: Drawn[] = [];
+  let frame: CellFrame | null = null;
+  let planned: { cancel(): void } | null = null;
+  let release: number | null = null;
+  let count = 0;
+
+  const update = (): void => {
+    planned = null;
+    const outputs = outputsOf(notebook, cellId);
+    const run = runOf(notebook, cellId);
+    const isRunning = run?.state === "running" || run?.state === "queued";
+    if (isRunning && outputs.length < count) holdHeight();
+    count = outputs.length;
+    const first = outputs.findIndex(isRich);
+    const inPage = first === -1 ? outputs : outputs.slice(0, first);
+    drawn = drawInto(page, drawn, inPage, session.id);
+    showFrame(first === -1 ? [] : outputs.slice(first), run);
+    area.setAttribute("aria-busy", String(run?.state === "running"));
+    area.hidden = outputs.length === 0 && area.style.minHeight === "";
+    if (!area.hidden) label();
+    if (!isRunning) releaseHeight();
+  };
+
+  const showFrame = (outputs: Output[], run: RunMark | null): void => {
+    if (frame === null && outputs.length === 0) return;
+    if (frame === null) {
+      frame = frames.open(cellId, area);
+      frame.onSettled = () => {
+        if (release !== null) dropHeight();
+      };
+    }
+    const session_ = session.store.getState().runtime.session;
+    const isLive = run !== null && run.session !== "" && run.session === session_;
+    frame.show(outputs.map(frameItem), isLive ? "live" : "stored", `${run?.session}:${run?.started}`);
+  };
+
+  /** While a run clears and writes, the area keeps its height, so that what is below stays where it is. */
+  const holdHeight = (): void => {
+    if (release !== null) clearTimeout(release);
+    release = null;
+    const height = area.offsetHeight;
+    if (height > 0) area.style.minHeight = `${height}px`;
+  };
+
+  const releaseHeight = (): void => {
+    if (area.style.minHeight === "" || release !== null) return;
+    const isSettled = frame === null || frame.isSettled;
+    release = window.setTimeout(dropHeight, isSettled ? 0 : HOLD_AFTER_RUN_MS);
+  };
+
+  const dropHeight = (): void => {
+    if (release !== null) clearTimeout(release);
+    release = null;
+    area.style.minHeight = "";
+    area.hidden = count === 0;
+  };
+
+  const label = (): void => {
+    const name = `Output of cell ${orderedIds(notebook).indexOf(cellId) + 1}`;
+    if (area.getAttribute("aria-label") !== name) area.setAttribute("aria-label", name);
+    frame?.setTitle(name);
+  };
+
+  const plan = (): void => {
+    planned ??= nextFrame(update);
+  };
+
+  const unsubscribe = [
+    observeOutputs(notebook, cellId, plan),
+    observeRun(notebook, cellId, plan),
+    observeOrder(notebook, () => {
+      if (!area.hidden) label();
+    }),
+    session.store.subscribe((state, before) => {
+      if (state.runtime.session !== before.runtime.session && frame !== null) plan();
+    }),
+  ];
+  update();
+
+  return {
+    destroy() {
+      for (const stop of unsubscribe) stop();
+      planned?.cancel();
+      if (release !== null) clearTimeout(release);
+      if (frame !== null) frames.close(frame);
+      area.remove();
+    },
+  };
+}
+
+/** The next animation frame, or soon where a hidden tab has none. */
+function nextFrame(act: () => void): { cancel(): void } {
+  if (document.hidden) {
+    const timer = setTimeout(act, HIDDEN_UPDATE_MS);
+    return { cancel: () => clearTimeout(timer) };
+  }
+  const handle = requestAnimationFrame(act);
+  return { cancel: () => cancelAnimationFrame(handle) };
+}
+
+function mimeOf(output: DataOutput): string | null {
+  return chooseMime([...output.data.keys(), ...output.blobs.keys()]);
+}
+
+function isRich(output: Output): boolean {
+  if (output.kind !== "data") return false;
+  const mime = mimeOf(output);
+  return mime !== null && needsFrame(mime);
+}
+
+/** Brings the children of `page` in line with `outputs`; nodes of unchanged outputs stay. */
+function drawInto(page: HTMLElement, before: Drawn[], outputs: Output[], notebookId: string): Drawn[] {
+  const after: Drawn[] = [];
+  for (const [index, output] of outputs.entries()) {
+    const old = before[index];
+    if (old !== undefined && (old.output === output || old.update(output))) {
+      old.output = output;
+      after.push(old);
+      continue;
+    }
+    const fresh = drawOutput(output, notebookId);
+    if (old === undefined) page.append(fresh.dom);
+    else old.dom.replaceWith(fresh.dom);
+    after.push(fresh);
+  }
+  for (const old of before.slice(outputs.length)) old.dom.remove();
+  return after;
+}
+
+function drawOutput(output: Output, notebookId: string): Drawn {
+  if (output.kind === "stream") return drawStream(output, notebookId);
+  if (output.kind === "error") {
+    const { ename, evalue, traceback } = output;
+    const dom = errorElement(ename, evalue, traceback);
+    const same = (next: Output): boolean =>
+      next.kind === "error" &&
+      next.ename === ename &&
+      next.evalue === evalue &&
+      next.traceback.join("\n") === traceback.join("\n");
+    return { output, dom, update: same };
+  }
+  const item = frameItem(output);
+  const isSame = (next: Output): boolean => next.kind === "data" && isSameData(item, frameItem(next));
+  return { output, dom: dataElement(output, notebookId), update: isSame };
+}
+
+function drawStream(output: Extract<Output, { kind: "stream" }>, notebookId: string): Drawn {
+  const dom = document.createElement("div");
+  dom.className = "output-text";
+  const view = streamView(output.name);
+  dom.append(view.dom);
+  let shownBlob = "";
+  const set = (text: string, sha256: string, size: number): void => {
+    view.set(text);
+    if (sha256 === shownBlob) return;
+    shownBlob = sha256;
+    dom.querySelector(".show-all")?.remove();
+    if (sha256 !== "") dom.append(wholeText(notebookId, sha256, size));
+  };
+  const update = (next: Output): boolean => {
+    if (next.kind !== "stream" || next.name !== output.name) return false;
+    const whole = next.blobs.get("text/plain");
+    set(next.text, whole?.sha256 ?? "", whole?.size ?? 0);
+    return true;
+  };
+  update(output);
+  return { output, dom, update };
+}
+
+function wholeText(notebookId: string, sha256: string, size: number): HTMLElement {
+  const link = document.createElement("a");
+  link.className = "show-all";
+  link.href = blobUrl(notebookId, { sha256, mime: "text/plain" }, "output.txt");
+  link.download = "output.txt";
+  link.textContent = `Output shortened. Show all (download, ${size < 1e6 ? `${Math.ceil(size / 1e3)} KB` : `${(size / 1e6).toFixed(1)} MB`})`;
+  return link;
+}
+
+function dataElement(output: DataOutput, notebookId: string): HTMLElement {
+  const mime = mimeOf(output);
+  const plain = output.data.get("text/plain") ?? "";
+  if (mime !== null && isRaster(mime)) {
+    const blob = output.blobs.get(mime);
+    const source =
+      blob === undefined
+        ? rasterData(mime, output.data.get(mime) ?? "")
+        : blobUrl(notebookId, { sha256: blob.sha256, mime });
+    const { width, height } = sizeIn(output.metadata, mime);
+    if (source !== null) return imageElement(source, plain, width, height);
+  }
+  const blob = output.blobs.get("text/plain");
+  if (mime === "text/plain" && blob !== undefined) {
+    const dom = document.createElement("div");
+    dom.className = "output-text";
+    dom.append(plainElement(plain), wholeText(notebookId, blob.sha256, blob.size));
+    return dom;
+  }
+  return plainElement(plain);
+}
+
+/** `{mime: {width, height}}` as IPython writes it, or both at the top. */
+function sizeIn(metadata: unknown, mime: string): { width: unknown; height: unknown } {
+  const top = fieldsOf(metadata);
+  const own = fieldsOf(top.get(mime));
+  return { width: own.get("width") ?? top.get("width"), height: own.get("height") ?? top.get("height") };
+}
+
+function fieldsOf(value: unknown): Map<string, unknown> {
+  return new Map(typeof value === "object" && value !== null ? Object.entries(value) : []);
+}
+
+function isSameData(a: FrameItem, b: FrameItem): boolean {
+  const [x, y] = [a.output, b.output];
+  if (x.kind !== "data" || y.kind !== "data" || a.blob?.sha256 !== b.blob?.sha256) return false;
+  return x.mime === y.mime && x.value === y.value && x.plain === y.plain && x.metadata === y.metadata;
+}
+
+function frameItem(output: Output): FrameItem {
+  return { output: frameOutput(output), blob: blobOf(output) };
+}
+
+function blobOf(output: Output): FrameItem["blob"] {
+  if (output.kind !== "data") return null;
+  const mime = mimeOf(output);
+  const blob = mime === null ? undefined : output.blobs.get(mime);
+  return mime === null || blob === undefined ? null : { sha256: blob.sha256, mime };
+}
+
+function frameOutput(output: Output): FrameOutput {
+  if (output.kind === "stream") return { kind: "stream", name: output.name, text: output.text };
+  if (output.kind === "error") {
+    return { kind: "error", ename: output.ename, evalue: output.evalue, traceback: output.traceback };
+  }
+  const mime = mimeOf(output) ?? "text/plain";
+  return {
+    kind: "data",
+    mime,
+    value: output.data.get(mime) ?? "",
+    plain: output.data.get("text/plain") ?? "",
+    metadata: JSON.stringify(output.metadata),
+  };
+}
