@@ -268,6 +268,7 @@ def repair(doc: NotebookDoc, rng: random.Random | None = None) -> frozenset[Cell
 
     Equal, malformed and over-long positions get new keys, for as few cells as it takes and without changing the
     displayed order; sources lose U+0000 and carriage returns; cells get the fields they lack; what is no cell goes.
+    A title that is too long is cut.
     """
     rng = rng or random.SystemRandom()
     changed: set[CellId] = set()
@@ -279,6 +280,8 @@ def repair(doc: NotebookDoc, rng: random.Random | None = None) -> frozenset[Cell
         for cell, key in _new_positions(_ordered(doc), rng).items():
             cells[cell]["position"] = key
             changed.add(cell)
+        if len(title(doc)) > MAX_TITLE_CHARS:
+            set_title(doc, title(doc))
     return frozenset(changed)
 
 
