@@ -76,6 +76,9 @@ function segmentNode({ text, style }: Segment): Node {
   if (style.underline) classes.push("ansi-underline");
   if (style.strike) classes.push("ansi-strike");
   if (style.hidden) classes.push("ansi-hidden");
+  // Exact grounds come without a text colour that fits them.
+  if (foreground === null && typeof background === "string")
+    classes.push(isPale(background) ? "ansi-on-pale" : "ansi-on-deep");
   const exact = typeof foreground === "string" || typeof background === "string";
   if (classes.length === 0 && !exact && style.link === null) return document.createTextNode(text);
   const element = style.link === null ? document.createElement("span") : linkElement(style.link);
@@ -84,6 +87,11 @@ function segmentNode({ text, style }: Segment): Node {
   if (typeof background === "string") element.style.backgroundColor = background;
   element.textContent = text;
   return element;
+}
+
+function isPale(colour: string): boolean {
+  const [red = 0, green = 0, blue = 0] = (colour.match(/\d+/g) ?? []).map(Number);
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
 }
 
 function linkElement(url: string): HTMLAnchorElement {

@@ -1,0 +1,108 @@
+"""Settings, read once: a flag wins over its `COLLAB_*` variable, which wins over the default."""
+
+import argparse
+import ipaddress
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+DEFAULT_PORT: Final = 8899
+
+
+class BadSetting(ValueError):
+    """The message is one sentence with the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    token: str = ""
+    browser: bool = True
+    paths: tuple[Path, ...] = ()
+    public_url: str = ""
+    gateway_url: str = ""
+    gateway_token: str = ""
+    room_grace_s: float = 30.0
+    upload_bytes: int = 64 << 20
+    static: Path = Path(__file__).parent / "static"
+
+    @property
+    def origin(self) -> str:
+        """Of the public URL; empty when there is none."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
+
+
+def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """Raises BadSetting; argparse itself ends the program for `--help` and unknown flags."""
+    given = _parser().parse_args(arguments)
+    data = given.data or environ.get("COLLAB_DATA") or _default_data(environ)
+    token = given.token if given.token is not None else environ.get("COLLAB_TOKEN", "")
+    if token and not re.fullmatch(r"[A-Za-z0-9_.~-]{8,200}", token):
+        raise BadSetting("A token is 8 to 200 letters, digits and '-', '_', '.', '~'; choose another for --token.")
+    public_url = environ.get("COLLAB_PUBLIC_URL", "").rstrip("/")
+    if public_url and not re.fullmatch(r"https?://[^/\s]+", public_url):
+        raise BadSetting("COLLAB_PUBLIC_URL is like https://notebooks.example.org, without a path.")
+    host = given.host or environ.get("COLLAB_HOST") or "127.0.0.1"
+    return Config(
+        data=Path(data).expanduser().absolute(),
+        host=host,
+        port=_port(given.port if given.port is not None else environ.get("COLLAB_PORT", str(DEFAULT_PORT))),
+        token=token,
+        browser=not given.no_browser,
+        paths=tuple(Path(path) for path in given.path),
+        public_url=public_url,
+        gateway_url=environ.get("COLLAB_GATEWAY_URL", "").rstrip("/"),
+        gateway_token=environ.get("COLLAB_GATEWAY_TOKEN", ""),
+        room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="collab",
+        description="Serve notebooks that several people edit and run at once, in their browsers.",
+        epilog="examples: collab  |  collab analysis.ipynb  |  collab ~/notebooks  |  collab --port 0 --no-browser",
+    )
+    parser.add_argument("path", nargs="*", help="notebooks (.ipynb) or folders of them to import")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1); also COLLAB_HOST")
+    parser.add_argument("--port", help=f"port to listen on ({DEFAULT_PORT}); 0 takes any; also COLLAB_PORT")
+    parser.add_argument("--data", metavar="DIR", help="where notebooks are kept; also COLLAB_DATA")
+    parser.add_argument("--token", help="sign-in token of the owner; also COLLAB_TOKEN, which other users cannot list")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    return parser
+
+
+def _default_data(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_DATA_HOME") or os.path.join("~", ".local", "share")
+    return os.path.join(base, "collab")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise BadSetting(f"'{text:.20}' is no port; choose a number from 0 to 65535 for --port.")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", text)
+    if found is None:
+        raise BadSetting(f"'{text:.20}' is no duration; write it like 30s or 5m.")
+    return float(found[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[found[2]]

@@ -1,0 +1,301 @@
+"""One browser tab in a Room: pycrdt's Channel with bounds. Bytes from a browser enter only through `recv`.
+
+Size, rate, form and role are checked here, message by message. Sending never waits: what a slow reader cannot take
+is replaced by one diff, and who stays behind is closed. What the frames mean is the Room's business.
+"""
+
+import asyncio
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import anyio
+
+from collab.commands import BadCommand, Command, parse_command, request_of
+from collab.events import CannotSave, Event, Refused, RoleChanged
+from collab.model import MAX_DOCUMENT_BYTES, MAX_PRESENCE_BYTES, MAX_UPDATE_BYTES, Role, User
+from collab.sharing import allows, may_edit, refusal
+from collab.wire import (
+    CLOSE_BUSY,
+    CLOSE_FORBIDDEN,
+    CLOSE_MALFORMED,
+    CLOSE_TOO_LARGE,
+    AwarenessFrame,
+    BadFrame,
+    CommandFrame,
+    Presence,
+    QueryAwareness,
+    SyncStep1,
+    SyncStep2,
+    SyncUpdate,
+    awareness,
+    event_frame,
+    parse_frame,
+)
+
+MAX_FRAME_BYTES: Final = MAX_DOCUMENT_BYTES + 1024  # of a STEP2 with its head; uvicorn's limit, too
+_MAX_OTHER_BYTES: Final = 4 << 20  # commands carry code and a hash for every cell
+
+_MAX_QUEUE_BYTES: Final = 4 << 20
+_MAX_QUEUE_FRAMES: Final = 1024
+_MAX_BEHIND_S: Final = 30.0
+
+# Above this rate a socket is read more slowly; a frame costs one, and one more for every 16 KiB.
+_FRAMES_PER_S: Final = 1000.0
+_BURST_FRAMES: Final = 4000.0
+
+
+class Socket(Protocol):
+    """An accepted WebSocket."""
+
+    async def receive(self) -> bytes | None:
+        """None when the other side is gone. Raises BadFrame for what is not binary."""
+
+    async def send(self, data: bytes) -> None:
+        """Waits while the other side does not read. Raises OSError when it is gone."""
+
+    def send_now(self, frame: bytes) -> bool:
+        """Writes a whole WebSocket frame if that needs no waiting; False when it does."""
+
+
+class Closed(Exception):
+    """The Connection is over; nothing more comes from `recv`."""
+
+
+CheckedFrame = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessFrame | QueryAwareness | Command
+
+
+class Connection:
+    def __init__(self, socket: Socket, user: User, role: Role, path: str = "") -> None:
+        self.user = user
+        self.role = role
+        self.path = path
+        self.update_frames = 0
+        self.on_free: Callable[[], None] | None = None
+        self._socket = socket
+        self._queue: deque[bytes] = deque()
+        self._updates: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._presence: dict[int, Presence] = {}
+        self._work = asyncio.Event()
+        self._writing = False
+        self._state_before_queue = b""
+        self._behind_since: float | None = None
+        self._scope = anyio.CancelScope()
+        self._ended: tuple[int, str] | None = None
+        self._credit = _BURST_FRAMES
+        self._credit_at = asyncio.get_running_loop().time()
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    async def recv(self) -> CheckedFrame:
+        """The next frame that its sender may send. Raises Closed."""
+        while self._ended is None:
+            try:
+                data = await self._socket.receive()
+                if data is None:
+                    raise Closed
+                await self._throttle(len(data))
+                checked = self._check(parse_frame(data), len(data))
+            except BadFrame as error:
+                self.close(CLOSE_MALFORMED, str(error))
+                raise Closed from error
+            if checked is not None:
+                return checked
+        raise Closed
+
+    def _check(self, frame: object, size: int) -> CheckedFrame | None:
+        match frame:
+            case SyncStep2(update) | SyncUpdate(update):
+                self.update_frames += 1
+                step2 = isinstance(frame, SyncStep2)
+                if not may_edit(self.role):
+                    # A stock client answers STEP1 whatever its role is; an UPDATE is one that thinks it may write.
+                    if not step2:
+                        self.close(CLOSE_FORBIDDEN, refusal(self.role, "Editing a notebook", Role.EDITOR))
+                    return None
+                if len(update) > (MAX_DOCUMENT_BYTES if step2 else MAX_UPDATE_BYTES):
+                    self.close(CLOSE_TOO_LARGE, "One edit is too large.")
+                    return None
+                return frame
+            case AwarenessFrame(clients):
+                # A stock client sends what it heard of others back, so the limit is per state.
+                if size > (MAX_PRESENCE_BYTES + 32) * max(1, len(clients)):
+                    raise BadFrame("A presence state is too large.")
+                return frame
+            case CommandFrame(value):
+                if size > _MAX_OTHER_BYTES:
+                    self.close(CLOSE_TOO_LARGE, "The command is too large.")
+                    return None
+                return self._check_command(value)
+            case SyncStep1(state_vector):
+                if len(state_vector) > MAX_UPDATE_BYTES:
+                    raise BadFrame("The state vector is too large.")
+                return frame
+            case QueryAwareness():
+                return frame
+            case _:
+                raise BadFrame("This frame is not for the server.")
+
+    def _check_command(self, value: object) -> Command | None:
+        request = request_of(value)
+        try:
+            command = parse_command(value)
+        except BadCommand as error:
+            self.tell(Refused(str(error), request))
+            return None
+        if not allows(self.role, command):
+            assert isinstance(value, dict)
+            self.tell(Refused(refusal(self.role, command), request, str(value.get("type", ""))))
+            return None
+        return command
+
+    async def _throttle(self, size: int) -> None:
+        now = asyncio.get_running_loop().time()
+        self._credit = min(_BURST_FRAMES, self._credit + (now - self._credit_at) * _FRAMES_PER_S)
+        self._credit_at = now
+        self._credit -= 1 + size / 16384
+        if self._credit < 0:
+            await anyio.sleep(-self._credit / _FRAMES_PER_S)
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    async def send(self, message: bytes) -> None:
+        self.post(message)
+
+    def post(self, payload: bytes, frame: bytes | None = None) -> None:
+        """Something that is never dropped: whoever does not take it is closed."""
+        if self._ended is not None:
+            return
+        if self._idle and self._socket.send_now(frame or websocket_frame(payload)):
+            return
+        self._queue.append(payload)  # goes before queued updates: nothing here depends on their order
+        self._queued_bytes += len(payload)
+        if len(self._queue) > _MAX_QUEUE_FRAMES or self._queued_bytes > 4 * _MAX_QUEUE_BYTES:
+            self.close(CLOSE_BUSY, "This connection is too slow.")
+        self._work.set()
+
+    def post_update(self, payload: bytes, frame: bytes, state_before: bytes) -> None:
+        """An update that one diff from `state_before` would stand for, together with all that came after it."""
+        if self._ended is not None or self._behind_since is not None:
+            return
+        if self._idle and self._socket.send_now(frame):
+            return
+        if not self._updates:
+            self._state_before_queue = state_before
+        self._updates.append(payload)
+        self._queued_bytes += len(payload)
+        if len(self._updates) > _MAX_QUEUE_FRAMES or self._queued_bytes > _MAX_QUEUE_BYTES:
+            self._queued_bytes -= sum(map(len, self._updates))
+            self._updates.clear()
+            self._behind_since = asyncio.get_running_loop().time()
+        self._work.set()
+
+    def post_presence(self, clients: Sequence[Presence], payload: bytes, frame: bytes) -> None:
+        """Only the latest of each client is kept while the other side does not read."""
+        if self._ended is not None:
+            return
+        if self._idle and self._socket.send_now(frame):
+            return
+        self._presence.update({item.client: item for item in clients})
+        self._work.set()
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, CannotSave) and not self._idle:
+            return  # it is said again with every failed attempt
+        self.post(event_frame(event))
+
+    @property
+    def behind(self) -> bool:
+        return self._behind_since is not None
+
+    @property
+    def state_before_gap(self) -> bytes:
+        """While behind: the state vector of what the other side surely has."""
+        return self._state_before_queue
+
+    def caught_up(self, payload: bytes) -> None:
+        """The diff that stands for everything dropped."""
+        self._behind_since = None
+        self.post(payload)
+
+    @property
+    def _idle(self) -> bool:
+        return not (self._writing or self._queue or self._updates or self._presence or self.behind)
+
+    async def write(self) -> None:
+        """The one task that writes what could not be written at once."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            self._writing = True
+            try:
+                while payload := self._next():
+                    await self._socket.send(payload)
+            except OSError:
+                self.close(CLOSE_BUSY, "")
+                return
+            finally:
+                self._writing = False
+            if self._behind_since is not None and self.on_free is not None:
+                self.on_free()
+
+    def _next(self) -> bytes:
+        queue = self._queue or self._updates
+        if queue:
+            payload = queue.popleft()
+            self._queued_bytes -= len(payload)
+            return payload
+        if self._presence:
+            clients, self._presence = self._presence, {}
+            return awareness(clients.values())
+        return b""
+
+    async def watch(self) -> None:
+        """Closes a reader that stays behind."""
+        while True:
+            await anyio.sleep(_MAX_BEHIND_S / 10)
+            since = self._behind_since
+            if since is not None and asyncio.get_running_loop().time() - since > _MAX_BEHIND_S:
+                self.close(CLOSE_BUSY, "This connection is too slow.")
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def change_role(self, role: Role) -> None:
+        if role != self.role:
+            self.role = role
+            self.tell(RoleChanged(role))
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends `run`; the first reason counts."""
+        if self._ended is None:
+            self._ended = code, reason
+            self._scope.cancel()
+
+    @property
+    def ended(self) -> tuple[int, str] | None:
+        """Close code and reason; None while it lives and when the other side left."""
+        return self._ended
+
+    async def run(self, read: Callable[[CheckedFrame], None]) -> None:
+        """Hands every frame to `read` until this Connection is over. `read` never waits."""
+        with self._scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.write)
+                tasks.start_soon(self.watch)
+                try:
+                    while True:
+                        read(await self.recv())
+                except Closed:
+                    tasks.cancel_scope.cancel()
+
+
+def websocket_frame(payload: bytes) -> bytes:
+    """A whole binary frame, as a server writes it (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x82, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x82, 126, size) + payload
+    return struct.pack("!BBQ", 0x82, 127, size) + payload

@@ -1,0 +1,495 @@
+"""One open Notebook: its Doc, Connections, presence and the way of every edit from a browser or the server to all.
+
+An edit is judged by the Gate, applied, committed, and only then sent on and acknowledged. Commits under way gather
+the next batch by themselves. Built on YRoom without what it does wrong (crdt.md section 4); Executions belong to it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import anyio
+from pycrdt import Doc, TransactionEvent, merge_updates
+from pycrdt.websocket import YRoom
+
+from collab import notebook
+from collab.commands import Command
+from collab.connection import CheckedFrame, Connection, websocket_frame
+from collab.events import Acknowledged, CannotSave, Event, Joined, Refused, Renamed
+from collab.gate import Admitted, Gap, Gate, Nothing
+from collab.gate import Refused as GateRefused
+from collab.model import MAX_DOCUMENT_BYTES, NotebookId, Role, User, UserId
+from collab.notebook import SERVER_ORIGIN, NotebookDoc
+from collab.presence import PresenceTable
+from collab.store.store import LogEntry, NoNotebook, StoreError, UpdateLog
+from collab.wire import (
+    CLOSE_BUSY,
+    CLOSE_MALFORMED,
+    CLOSE_NO_NOTEBOOK,
+    CLOSE_REFUSED,
+    CLOSE_RESTARTING,
+    CLOSE_TOO_LARGE,
+    AwarenessFrame,
+    BadFrame,
+    Presence,
+    QueryAwareness,
+    SyncStep1,
+    SyncStep2,
+    SyncUpdate,
+    awareness,
+    event_frame,
+    sync_step1,
+    sync_step2,
+    sync_update,
+)
+
+log = logging.getLogger(__name__)
+
+_PRESENCE_WINDOW_S: Final = 0.05
+_PRESENCE_REPEAT_S: Final = 10.0  # y-websocket gives up after 30 s without a frame, our page after 15
+_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
+_MAX_PENDING_BYTES: Final = 64 << 20
+_MAX_GAPS_A_MINUTE: Final = 3
+_FLUSH_AT_CLOSE_S: Final = 10.0
+
+
+class CommandRefused(Exception):
+    """Why a Command is not carried out: one sentence for the person who sent it."""
+
+
+class Runs(Protocol):
+    """What a Room needs of Executions."""
+
+    @property
+    def live(self) -> bool:
+        """Whether something runs or waits, so that the Room has to stay open."""
+
+    async def serve(self) -> None:
+        """Runs until cancelled."""
+
+    def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> None:
+        """Raises CommandRefused. `answer` reaches only who asked."""
+
+    def snapshot(self) -> Iterable[Event]:
+        """What somebody who joins has to know."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An applied update that is not committed yet."""
+
+    number: int
+    update: bytes
+    author: Connection | None
+
+
+@dataclass(slots=True)
+class _Member:
+    """A Connection as the Room sees it."""
+
+    synced: bool = False
+    acknowledged: int = 0
+    # Update frames up to the first number are durable once the entry of the second number is.
+    marks: deque[tuple[int, int]] = field(default_factory=deque)
+    gap: bool = False
+    gaps: deque[float] = field(default_factory=deque)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Content for one Connection that waits for the commit that covers it (crdt.md X2)."""
+
+    number: int
+    deliver: Callable[[], None]
+
+
+class Room(YRoom):
+    def __init__(self, notebook_id: NotebookId, epoch: int, doc: NotebookDoc, store: UpdateLog) -> None:
+        super().__init__(ydoc=doc, ystore=None)
+        self.awareness.set_local_state(None)  # the library makes a state for the server itself
+        self.id = notebook_id
+        self.epoch = epoch
+        self.runs: Runs | None = None
+        self.failed = False
+        self._store = store
+        self._members: dict[Connection, _Member] = {}
+        self._presence = PresenceTable()
+        self._news: dict[int, Presence] = {}
+        self._news_arrived = asyncio.Event()
+        self._gate: Gate | None = None
+        self._unfollowed: list[bytes] = []
+        self._origin: Connection | None = None  # reading a transaction's own origin in an observer fails (P9)
+        self._entries: list[_Entry] = []
+        self._pending_bytes = 0
+        self._applied = 0
+        self._committed = 0
+        self._committed_state = doc.get_state()
+        self._held: deque[_Held] = deque()
+        self._commits: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._work = asyncio.Event()
+        self._flushing = False
+        self._full_state: bytes | None = None
+        self._document_bytes = len(doc.get_update())
+        self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def doc(self) -> NotebookDoc:
+        return self.ydoc
+
+    # -- what YRoom runs ------------------------------------------------------------------------------------------
+
+    async def _watch_ready(self) -> None:
+        # Not `super()`: it subscribes put_updates, which drops updates without a word (W1).
+        self._subscription = self.ydoc.observe(self._changed)
+        self.ydoc_observed.set()
+
+    async def _broadcast_updates(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._flush_forever)
+            tasks.start_soon(self._send_news)
+            tasks.start_soon(self._repeat_presence)
+
+    def send_server_awareness(self, type: str, changes: tuple[dict[str, Any], Any]) -> None:
+        """Nothing: presence is ours, and the server has none."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Room"]:
+        """Runs the Room; at the end everything that was accepted is committed, within a deadline."""
+        try:
+            async with self:
+                try:
+                    if self.runs is None:
+                        yield self
+                    else:
+                        async with anyio.create_task_group() as tasks:
+                            tasks.start_soon(self.runs.serve)
+                            yield self
+                            tasks.cancel_scope.cancel()
+                finally:
+                    with anyio.move_on_after(_FLUSH_AT_CLOSE_S, shield=True):
+                        await self.commit()
+        finally:
+            self.close_all(CLOSE_RESTARTING, "The notebook is being closed.")
+            for _, done in self._commits:
+                done.cancel()
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        return tuple(self._members)
+
+    @property
+    def people(self) -> list[User]:
+        return list({connection.user.id: connection.user for connection in self._members}.values())
+
+    async def serve(self, connection: Connection) -> None:
+        """Until the Connection is over. The Room has been loaded by then (R5)."""
+        self._members[connection] = _Member()
+        self.clients.add(connection)  # type: ignore[arg-type]
+        connection.on_free = lambda: self._catch_up(connection)
+        try:
+            connection.tell(Joined(self.id, self.epoch, connection.user, connection.role))
+            connection.post(sync_step1(self.ydoc.get_state()))
+            connection.post(awareness(self._presence.everyone))
+            for event in self.runs.snapshot() if self.runs is not None else ():
+                connection.tell(event)
+            await connection.run(lambda frame: self._read(connection, frame))
+        finally:
+            del self._members[connection]
+            self.clients.discard(connection)  # type: ignore[arg-type]
+            self._tell_presence(self._presence.leave(connection))
+            if not self._members:
+                self._gate = None
+                self._unfollowed.clear()
+            self._touch()
+
+    def close_all(self, code: int, reason: str) -> None:
+        for connection in self.connections:
+            connection.close(code, reason)
+
+    def tell(self, event: Event) -> None:
+        """To everyone."""
+        payload = event_frame(event)
+        frame = websocket_frame(payload)
+        for connection in self.connections:
+            connection.post(payload, frame)
+
+    def restamp(self, user: User) -> None:
+        """A person has a new name."""
+        for connection in self.connections:
+            if connection.user.id == user.id:
+                connection.user = user
+                connection.tell(Renamed(user))
+                self._tell_presence(self._presence.restamp(connection))
+
+    def change_role(self, connection: Connection, role: Role) -> None:
+        if role != connection.role:
+            connection.change_role(role)
+            self._tell_presence(self._presence.restamp(connection))
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Calls `changed` after every commit and whenever somebody leaves."""
+        self._watchers.append(changed)
+
+    def _touch(self) -> None:
+        for changed in self._watchers:
+            changed()
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def _read(self, connection: Connection, frame: CheckedFrame) -> None:
+        match frame:
+            case SyncUpdate(update) | SyncStep2(update):
+                self._admit(connection, update, isinstance(frame, SyncStep2))
+            case SyncStep1(state_vector):
+                self._answer(connection, state_vector)
+            case AwarenessFrame(clients):
+                try:
+                    self._tell_presence(self._presence.update(connection, clients))
+                except BadFrame as error:
+                    connection.close(CLOSE_MALFORMED, str(error))
+            case QueryAwareness():
+                connection.post(awareness(self._presence.everyone))
+            case _:
+                self._request(connection, frame)
+
+    def _admit(self, connection: Connection, update: bytes, step2: bool) -> None:
+        member = self._members[connection]
+        if self._pending_bytes > _MAX_PENDING_BYTES:
+            connection.close(CLOSE_BUSY, "Too much waits to be saved.")
+            return
+        if self._document_bytes + len(update) > MAX_DOCUMENT_BYTES and self._too_large(update):
+            connection.close(CLOSE_TOO_LARGE, "The notebook would become too large.")
+            return
+        if member.gap and not step2:
+            return  # the answer to our STEP1 has it again
+        match self._gate_in_step().admit(update):
+            case GateRefused(reason):
+                connection.close(CLOSE_REFUSED, reason)
+            case Gap():
+                self._ask_for_missing(connection, member)
+            case Admitted() as admitted:
+                self._apply(connection, admitted.update)
+                if admitted.needs_repair:
+                    notebook.repair(self.ydoc)
+                self._mark(connection, member)
+            case Nothing():
+                self._mark(connection, member)
+
+    def _too_large(self, update: bytes) -> bool:
+        self._document_bytes = len(self.ydoc.get_update())
+        return self._document_bytes + len(update) > MAX_DOCUMENT_BYTES
+
+    def _gate_in_step(self) -> Gate:
+        if self._gate is None:
+            self._gate = Gate(self.ydoc.get_update(), self.ydoc.client_id)
+        else:
+            for update in self._unfollowed:
+                self._gate.follow(update)
+        self._unfollowed.clear()
+        return self._gate
+
+    def _apply(self, connection: Connection, update: bytes) -> None:
+        self._origin = connection
+        try:
+            with self.ydoc.transaction(origin=connection):
+                self.ydoc.apply_update(update)
+        finally:
+            self._origin = None
+
+    def _changed(self, event: TransactionEvent) -> None:
+        """Every change of the Doc, whoever made it; only copies bytes into queues (P8)."""
+        update = bytes(event.update)
+        author = self._origin
+        if author is None and self._gate is not None:
+            self._unfollowed.append(update)
+        self._applied += 1
+        self._entries.append(_Entry(self._applied, update, author))
+        self._pending_bytes += len(update)
+        self._document_bytes += len(update)
+        self._full_state = None
+        self._work.set()
+
+    def _ask_for_missing(self, connection: Connection, member: _Member) -> None:
+        now = asyncio.get_running_loop().time()
+        member.gap = True
+        member.gaps.append(now)
+        while member.gaps[0] < now - 60:
+            member.gaps.popleft()
+        if len(member.gaps) > _MAX_GAPS_A_MINUTE:
+            connection.close(CLOSE_BUSY, "Edits arrive with parts missing.")
+        connection.post(sync_step1(self.ydoc.get_state()))
+
+    def _mark(self, connection: Connection, member: _Member) -> None:
+        member.gap = False
+        if self._committed >= self._applied:
+            self._acknowledge(connection, member, connection.update_frames)
+        else:
+            member.marks.append((connection.update_frames, self._applied))
+
+    def _request(self, connection: Connection, command: Command) -> None:
+        if self.runs is None:
+            connection.tell(Refused("This server has no runtime.", None, ""))
+            return
+        try:
+            self.runs.request(command, connection.user, connection.tell)
+        except CommandRefused as refused:
+            connection.tell(Refused(str(refused)))
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    async def commit(self) -> None:
+        """Returns when everything that is in the Doc by now is durable."""
+        if self._committed >= self._applied:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._commits.append((self._applied, done))
+        await done
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._entries:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        batch, self._entries = self._entries, []
+        size = sum(len(entry.update) for entry in batch)
+        last, state = batch[-1].number, self.ydoc.get_state()
+        await self._save(_log_entries(batch))
+        before, self._committed_state = self._committed_state, state
+        self._committed = last
+        self._pending_bytes -= size
+        self._release_held()
+        self._send_batch(batch, before)
+        for connection, member in self._members.items():
+            covered = 0
+            while member.marks and member.marks[0][1] <= last:
+                covered = member.marks.popleft()[0]
+            if covered:
+                self._acknowledge(connection, member, covered)
+        while self._commits and self._commits[0][0] <= last:
+            done = self._commits.popleft()[1]
+            if not done.done():
+                done.set_result(None)
+        log.debug("Committed a batch", extra={"notebook": self.id, "updates": len(batch), "bytes": size})
+        self._touch()
+
+    async def _save(self, entries: list[LogEntry]) -> None:
+        """The same batch until it is durable; meanwhile nothing is acknowledged."""
+        for attempt in range(1 << 30):
+            try:
+                await self._store.append(self.id, self.epoch, entries)
+                return
+            except NoNotebook:
+                self.close_all(CLOSE_NO_NOTEBOOK, "The notebook was deleted.")
+                raise
+            except StoreError as error:
+                log.error("Cannot save a notebook", extra={"notebook": self.id, "reason": str(error)})
+                self.tell(CannotSave(str(error)))
+                await anyio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+
+    def _send_batch(self, batch: list[_Entry], state_before: bytes) -> None:
+        authors = {entry.author for entry in batch}
+        only = authors.pop() if len(authors) == 1 else None
+        update = batch[0].update if len(batch) == 1 else merge_updates(*(entry.update for entry in batch))
+        payload = sync_update(update)
+        frame = websocket_frame(payload)
+        for connection, member in self._members.items():
+            if member.synced and connection is not only:
+                connection.post_update(payload, frame, state_before)
+
+    def _acknowledge(self, connection: Connection, member: _Member, frames: int) -> None:
+        if frames > member.acknowledged:
+            member.acknowledged = frames
+            connection.tell(Acknowledged(frames))
+
+    def _answer(self, connection: Connection, state_vector: bytes) -> None:
+        """STEP2, once all it holds is committed. From then on the Connection gets every batch (R4)."""
+        try:
+            update = self._diff(state_vector)
+        except ValueError:
+            connection.close(CLOSE_MALFORMED, "The state vector cannot be decoded.")
+            return
+        self._hold(lambda: self._deliver_answer(connection, sync_step2(update)))
+
+    def _diff(self, state_vector: bytes) -> bytes:
+        if state_vector not in (b"", b"\x00"):
+            return self.ydoc.get_update(state_vector)
+        if self._full_state is None:
+            self._full_state = self.ydoc.get_update()
+        return self._full_state
+
+    def _deliver_answer(self, connection: Connection, payload: bytes) -> None:
+        if member := self._members.get(connection):
+            member.synced = True
+            connection.post(payload)
+
+    def _catch_up(self, connection: Connection) -> None:
+        payload = sync_update(self.ydoc.get_update(connection.state_before_gap))
+        self._hold(lambda: connection.caught_up(payload))
+
+    def _hold(self, deliver: Callable[[], None]) -> None:
+        if self._committed >= self._applied:
+            deliver()
+        else:
+            self._held.append(_Held(self._applied, deliver))
+
+    def _release_held(self) -> None:
+        while self._held and self._held[0].number <= self._committed:
+            self._held.popleft().deliver()
+
+    # -- presence -------------------------------------------------------------------------------------------------
+
+    def _tell_presence(self, told: Presence | None) -> None:
+        if told is not None:
+            self._news[told.client] = told
+            self._news_arrived.set()
+
+    async def _send_news(self) -> None:
+        """At once after quiet, then the latest of each client 20 times a second."""
+        while True:
+            await self._news_arrived.wait()
+            self._news_arrived.clear()
+            news, self._news = tuple(self._news.values()), {}
+            self._send_presence(news)
+            await anyio.sleep(_PRESENCE_WINDOW_S)
+
+    async def _repeat_presence(self) -> None:
+        while True:
+            await anyio.sleep(_PRESENCE_REPEAT_S)
+            self._send_presence(self._presence.everyone)
+
+    def _send_presence(self, clients: tuple[Presence, ...]) -> None:
+        payload = awareness(clients)
+        frame = websocket_frame(payload)
+        for connection in self.connections:
+            connection.post_presence(clients, payload, frame)
+
+
+def load_doc(updates: tuple[bytes, ...]) -> NotebookDoc:
+    """A live Doc from its log, all rows at once."""
+    doc: NotebookDoc = Doc()
+    notebook.roots(doc)
+    if updates:
+        with doc.transaction(origin=SERVER_ORIGIN):
+            doc.apply_update(updates[0] if len(updates) == 1 else merge_updates(*updates))
+    return doc
+
+
+def _log_entries(batch: list[_Entry]) -> list[LogEntry]:
+    """One row for what one User wrote in a row."""
+    rows: list[tuple[str, list[bytes]]] = []
+    for entry in batch:
+        user: UserId | str = "" if entry.author is None else entry.author.user.id
+        if rows and rows[-1][0] == user:
+            rows[-1][1].append(entry.update)
+        else:
+            rows.append((user, [entry.update]))
+    return [LogEntry(user, parts[0] if len(parts) == 1 else merge_updates(*parts)) for user, parts in rows]

@@ -1,0 +1,82 @@
+"""The database's schema, as the numbered steps that lead to it. A step that was released never changes."""
+
+import sqlite3
+from typing import Final
+
+from collab.store.store import StoreError
+
+_STEPS: Final = (
+    """
+    CREATE TABLE notebooks (
+        id TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        seq INTEGER NOT NULL DEFAULT 0,
+        created TEXT NOT NULL,
+        updated TEXT NOT NULL,
+        trashed TEXT,
+        live INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE updates (
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        kind TEXT NOT NULL DEFAULT 'update',
+        data BLOB NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (notebook, epoch, seq)
+    ) STRICT;
+    CREATE TABLE remembered (
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (notebook, key)
+    ) STRICT;
+    CREATE TABLE blobs (
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL,
+        PRIMARY KEY (notebook, sha256)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE imports (
+        path TEXT PRIMARY KEY,
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE users (id TEXT PRIMARY KEY, name TEXT NOT NULL, color TEXT NOT NULL, guest INTEGER NOT NULL) STRICT;
+    CREATE TABLE sessions (
+        token_hash TEXT PRIMARY KEY,
+        user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        created TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE links (
+        id TEXT PRIMARY KEY,
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        token_hash TEXT NOT NULL UNIQUE,
+        role TEXT NOT NULL,
+        expires TEXT,
+        created TEXT NOT NULL,
+        revoked TEXT
+    ) STRICT;
+    CREATE INDEX links_by_notebook ON links (notebook);
+    CREATE TABLE grants (
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        link TEXT NOT NULL REFERENCES links (id) ON DELETE CASCADE,
+        PRIMARY KEY (notebook, user, link)
+    ) STRICT;
+    CREATE INDEX grants_by_user ON grants (user);
+    CREATE VIRTUAL TABLE search USING fts5 (notebook UNINDEXED, title, text, tokenize = 'unicode61');
+    """,
+)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Brings a database, also an empty one, to the newest schema. Raises StoreError for one that is newer."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(_STEPS):
+        raise StoreError(
+            f"The data was written by a newer collab (schema {version}; this one knows {len(_STEPS)}). Update collab."
+        )
+    for number, step in enumerate(_STEPS[version:], version + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,194 @@
+"""The Store in one SQLite file: the update log and its group commit, and one thread each to write and to read.
+
+What else is in the file is in `_library` and `_people`: plain functions over a connection.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiosqlite
+import anyio
+
+from collab.model import NotebookId
+from collab.store._library import SQLiteLibrary
+from collab.store._people import SQLitePeople
+from collab.store.migrations import migrate
+from collab.store.store import Log, LogEntry, NoNotebook, StoreError
+
+T = TypeVar("T")
+
+# A Room has one append under way at a time, so this bounds Rooms that wait, not edits.
+_MAX_WAITING: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Append:
+    notebook: NotebookId
+    epoch: int
+    updates: Sequence[LogEntry]
+    done: asyncio.Future[None]
+
+
+class Database:
+    """One writing and one reading connection, each in a thread of its own."""
+
+    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        return await _in_thread(self._reader, query)
+
+    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `change` in one transaction, in one visit to the thread: it is carried out even if the caller is
+        cancelled, as cancelling an await on aiosqlite stops nothing."""
+        return await _in_thread(self._writer, lambda db: _transaction(db, change))
+
+
+class SQLiteStore(SQLiteLibrary, SQLitePeople):
+    def __init__(self, database: Database) -> None:
+        SQLiteLibrary.__init__(self, database)
+        self._database = database
+        self._waiting: list[_Append] = []
+        self._wake = asyncio.Event()
+
+    async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+        if len(self._waiting) >= _MAX_WAITING:
+            raise StoreError("Too many notebooks wait to be saved.")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Append(notebook, epoch, updates, done))
+        self._wake.set()
+        # Cancelling the caller leaves the append where it is, to be carried out.
+        await asyncio.shield(done)
+
+    async def load(self, notebook: NotebookId) -> Log:
+        return await self._database.read(lambda db: _load(db, notebook))
+
+    async def commit_forever(self) -> None:
+        """The one task that writes the log: whatever waits becomes one transaction."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._waiting = self._waiting, []
+            await self._commit(batch)
+
+    async def drain(self) -> None:
+        """Commits what still waits."""
+        batch, self._waiting = self._waiting, []
+        await self._commit(batch)
+
+    async def _commit(self, batch: list[_Append]) -> None:
+        if not batch:
+            return
+        error = await self._try(batch)
+        if error is not None and len(batch) > 1:
+            # One of them may be at fault; the others shall not suffer from it.
+            for append in batch:
+                _settle([append], await self._try([append]))
+        else:
+            _settle(batch, error)
+
+    async def _try(self, batch: list[_Append]) -> StoreError | None:
+        now = _now()
+
+        def change(db: sqlite3.Connection) -> None:
+            for append in batch:
+                _append(db, append.notebook, append.epoch, append.updates, now)
+
+        try:
+            await self._database.write(change)
+        except StoreError as error:
+            return error
+        return None
+
+
+@asynccontextmanager
+async def open_sqlite(path: Path) -> AsyncIterator[SQLiteStore]:
+    """Raises StoreError when the file is newer than this program, or no database."""
+    try:
+        async with _connect(path) as writer:
+            await _in_thread(writer, migrate)
+            async with _connect(path) as reader:
+                store = SQLiteStore(Database(writer, reader))
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(store.commit_forever)
+                    try:
+                        yield store
+                    finally:
+                        tasks.cancel_scope.cancel()
+                        with anyio.CancelScope(shield=True):
+                            await store.drain()
+    except sqlite3.Error as error:
+        raise StoreError(f"The database {path} cannot be opened: {error}.") from error
+
+
+@asynccontextmanager
+async def _connect(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    async with aiosqlite.connect(path, isolation_level=None, cached_statements=256) as connection:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 2000"):
+            await connection.execute(f"PRAGMA {pragma}")
+        yield connection
+
+
+async def _in_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    # aiosqlite has no public way to run several statements in one visit to its thread, and a visit costs more than
+    # a statement. The pinned version's `_execute` is that way.
+    try:
+        result: T = await connection._execute(work, connection._conn)  # type: ignore[no-untyped-call]
+    except (sqlite3.OperationalError, sqlite3.IntegrityError, OSError) as error:
+        raise StoreError(f"The database says: {error}.") from error
+    return result
+
+
+def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = change(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _append(db: sqlite3.Connection, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], now: str) -> None:
+    row = db.execute(
+        "UPDATE notebooks SET seq = seq + ?, updated = ? WHERE id = ? AND epoch = ? RETURNING seq",
+        (len(updates), now, notebook, epoch),
+    ).fetchone()
+    if row is None:
+        raise NoNotebook("The notebook is gone.")
+    first = row[0] - len(updates) + 1
+    db.executemany(
+        "INSERT INTO updates (notebook, epoch, seq, user, data, at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(notebook, epoch, seq, entry.user, entry.data, now) for seq, entry in enumerate(updates, first)],
+    )
+
+
+def _load(db: sqlite3.Connection, notebook: NotebookId) -> Log:
+    row = db.execute("SELECT epoch FROM notebooks WHERE id = ?", (notebook,)).fetchone()
+    if row is None:
+        raise NoNotebook("The notebook is gone.")
+    rows = db.execute("SELECT data FROM updates WHERE notebook = ? AND epoch = ? ORDER BY seq", (notebook, row[0]))
+    return Log(row[0], tuple(data for (data,) in rows))
+
+
+def _settle(batch: Sequence[_Append], error: StoreError | None) -> None:
+    for append in batch:
+        if append.done.done():
+            continue
+        if error is None:
+            append.done.set_result(None)
+        else:
+            append.done.set_exception(error)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,150 @@
+"""What the server needs of a store: the update log, the library, people. `sqlite` is one; tests/support has a fake.
+
+Values here are what rows say; rules about roles live in `sharing`. Times are aware datetimes in UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from collab.model import NotebookId, Role, User, UserId
+from collab.sharing import Grant
+
+
+class StoreError(Exception):
+    """Nothing of the call took effect; the message is one sentence. Trying again later may work."""
+
+
+class NoNotebook(StoreError):
+    """There is no such Notebook, or it has another epoch by now; trying again is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One update and who wrote it; `user` is empty for the server."""
+
+    user: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """All updates of a Notebook's current epoch, oldest first."""
+
+    epoch: int
+    updates: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookRow:
+    id: NotebookId
+    title: str
+    epoch: int
+    updated: datetime
+    trashed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A Notebook in a list; `snippet` is the place where the words were found, when there were words."""
+
+    notebook: NotebookRow
+    grants: tuple[Grant, ...] = ()
+    snippet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way in for whoever has its token, of which only the hash is stored."""
+
+    id: str
+    notebook: NotebookId
+    role: Role
+    expires: datetime | None = None
+
+
+class UpdateLog(Protocol):
+    async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+        """Returns when the updates are durable. Calls that wait at the same time share one transaction.
+
+        Once begun it is carried out, even if the caller is cancelled. Raises StoreError.
+        """
+
+    async def load(self, notebook: NotebookId) -> Log:
+        """Raises NoNotebook."""
+
+
+class Library(Protocol):
+    async def create(self, notebook: NotebookRow, update: bytes, text: str) -> None:
+        """A Notebook with its first update (the server's); `text` is what searches look in."""
+
+    async def notebook(self, id: NotebookId) -> NotebookRow | None: ...
+
+    async def notebooks(self, user: UserId | None, words: str = "", trashed: bool = False) -> list[Found]:
+        """Most recent first; of all (None), or those that a User was granted something on, at any time.
+
+        With `words`, those whose title or text has words that begin with each of them, best first.
+        """
+
+    async def index(self, id: NotebookId, title: str, text: str) -> None:
+        """What the list shows and what searches look in; does not count as a change."""
+
+    async def trash(self, id: NotebookId, at: datetime | None) -> None:
+        """Into the trash, or out of it with None."""
+
+    async def delete(self, id: NotebookId) -> None:
+        """For good, with its log, grants and links; Blobs stay for other Notebooks."""
+
+    async def set_live(self, id: NotebookId, live: bool) -> None:
+        """Whether a server that starts has to open this Notebook by itself."""
+
+    async def live_notebooks(self) -> list[NotebookId]: ...
+
+    async def remember(self, id: NotebookId, key: str, value: str) -> None:
+        """A small text kept beside a Notebook, such as its Runtime's kernel; an empty one is forgotten."""
+
+    async def remembered(self, id: NotebookId, key: str) -> str:
+        """Empty when there is none."""
+
+    async def imported(self, path: str) -> tuple[NotebookId, str] | None:
+        """Which Notebook a file became, and the SHA-256 of what was in it."""
+
+    async def set_imported(self, path: str, notebook: NotebookId, sha256: str) -> None: ...
+
+    async def add_blob(self, notebook: NotebookId, sha256: str) -> None:
+        """From now on the Notebook may read this Blob."""
+
+    async def has_blob(self, notebook: NotebookId, sha256: str) -> bool: ...
+
+    async def copy_blobs(self, source: NotebookId, target: NotebookId) -> None: ...
+
+
+class People(Protocol):
+    async def user(self, id: UserId) -> User | None: ...
+
+    async def save_user(self, user: User) -> None: ...
+
+    async def add_session(self, token_hash: str, user: UserId) -> None: ...
+
+    async def session_user(self, token_hash: str) -> User | None: ...
+
+    async def grant(self, notebook: NotebookId, user: UserId, link: Link) -> None:
+        """The link's role, for as long as the link lasts."""
+
+    async def grants(self, notebook: NotebookId, user: UserId) -> list[Grant]:
+        """Those that were not revoked; they may have expired."""
+
+    async def add_link(self, link: Link, token_hash: str) -> None: ...
+
+    async def link(self, token_hash: str) -> Link | None:
+        """None when it was revoked; it may have expired."""
+
+    async def links(self, notebook: NotebookId) -> list[Link]: ...
+
+    async def revoke(self, notebook: NotebookId, link: str) -> bool:
+        """False when there is no such link."""
+
+
+class Store(UpdateLog, Library, People, Protocol):
+    pass

@@ -1,0 +1,184 @@
+/** The table of everything a person can do in a notebook, and the menus made of it.
+ *
+ * Ids never change once released. A button, a menu item or a key only names a row of this table.
+ */
+
+import type { Action } from "./actions/action.ts";
+import { editActions } from "./actions/edit.ts";
+import { extendActions } from "./actions/extend.ts";
+import { fileActions } from "./actions/file.ts";
+import { helpActions } from "./actions/help.ts";
+import { insertActions } from "./actions/insert.ts";
+import { missingRole } from "./actions/role.ts";
+import { runtimeActions } from "./actions/runtime.ts";
+import { viewActions } from "./actions/view.ts";
+import type { Workbench } from "./actions/workbench.ts";
+
+export const ACTIONS: readonly Action[] = [
+  ...fileActions,
+  ...editActions,
+  ...extendActions,
+  ...viewActions,
+  ...insertActions,
+  ...runtimeActions,
+  ...helpActions,
+];
+
+const BY_ID = new Map(ACTIONS.map((action) => [action.id, action]));
+
+/** Throws for an id that is not in the table: a mistake in our own code. */
+export function actionOf(id: string): Action {
+  const action = BY_ID.get(id);
+  if (action === undefined) throw new Error(`There is no action '${id}'.`);
+  return action;
+}
+
+/** Why the action cannot run now, for people; null when it can. */
+export function disabledReason(action: Action, bench: Workbench): string | null {
+  const { role } = bench.session.store.getState();
+  return missingRole(role, action.role) ?? action.when?.(bench) ?? null;
+}
+
+/** Runs it, or says why not. */
+export function perform(id: string, bench: Workbench): void {
+  const action = actionOf(id);
+  const reason = disabledReason(action, bench);
+  if (reason !== null) {
+    bench.say(`${action.title}: ${reason}.`);
+    return;
+  }
+  Promise.resolve(action.run(bench)).catch((error: unknown) => {
+    bench.alarm(error instanceof Error ? error.message : `${action.title} did not work.`);
+  });
+}
+
+/** A menu holds ids, submenus and lines between groups. */
+export type MenuEntry = string | { readonly label: string; readonly entries: readonly MenuEntry[] };
+export const LINE = "|";
+
+export const MENUS: readonly { readonly label: string; readonly entries: readonly MenuEntry[] }[] = [
+  {
+    label: "File",
+    entries: [
+      "file.new",
+      "file.open",
+      LINE,
+      "file.rename",
+      "file.trash",
+      LINE,
+      "file.copy",
+      LINE,
+      "file.save",
+      LINE,
+      "file.share",
+      "file.copyLink",
+      {
+        label: "Download",
+        entries: [
+          "file.downloadIpynb",
+          "file.downloadClean",
+          "file.downloadPy",
+          "file.downloadMd",
+          "file.downloadHtml",
+        ],
+      },
+      LINE,
+      "file.print",
+      "file.closeShutdown",
+    ],
+  },
+  {
+    label: "Edit",
+    entries: [
+      "edit.undo",
+      "edit.redo",
+      LINE,
+      "edit.selectAll",
+      "edit.deselect",
+      "edit.cut",
+      "edit.copy",
+      "edit.pasteBelow",
+      "edit.pasteAbove",
+      "edit.duplicate",
+      "edit.delete",
+      LINE,
+      "edit.moveUp",
+      "edit.moveDown",
+      "edit.split",
+      "edit.mergeSelected",
+      "edit.mergeAbove",
+      "edit.mergeBelow",
+      LINE,
+      {
+        label: "Change to",
+        entries: [
+          "edit.toCode",
+          "edit.toMarkdown",
+          "edit.toRaw",
+          LINE,
+          "edit.toHeading1",
+          "edit.toHeading2",
+          "edit.toHeading3",
+          "edit.toHeading4",
+          "edit.toHeading5",
+          "edit.toHeading6",
+        ],
+      },
+      LINE,
+      "edit.clearOutput",
+      "edit.clearAllOutputs",
+    ],
+  },
+  {
+    label: "View",
+    entries: [
+      "view.toggleSource",
+      "view.toggleOutput",
+      "view.toggleAllSources",
+      "view.toggleAllOutputs",
+      LINE,
+      { label: "Theme", entries: ["view.theme.light", "view.theme.dark", "view.theme.system"] },
+      LINE,
+      "runtime.goToLastRun",
+      "view.nextPart",
+      "view.previousPart",
+    ],
+  },
+  {
+    label: "Insert",
+    entries: [
+      "insert.codeAbove",
+      "insert.codeBelow",
+      "insert.markdownAbove",
+      "insert.markdownBelow",
+      "insert.headingAbove",
+      "insert.headingBelow",
+      "insert.raw",
+    ],
+  },
+  {
+    label: "Runtime",
+    entries: [
+      "runtime.connect",
+      LINE,
+      "runtime.runAll",
+      "runtime.runBefore",
+      "runtime.run",
+      "runtime.runNext",
+      "runtime.runInsert",
+      "runtime.runBelow",
+      "runtime.runStale",
+      "runtime.renderText",
+      LINE,
+      "runtime.interrupt",
+      "runtime.cancelMine",
+      LINE,
+      "runtime.restart",
+      "runtime.restartRunAll",
+      "runtime.restartClear",
+      LINE,
+      "runtime.shutdown",
+    ],
+  },
+  { label: "Help", entries: ["tools.palette", "tools.shortcuts", LINE, "help.about"] },
+];

@@ -1,0 +1,84 @@
+/** Rows of the View menu: they change only this person's page. */
+
+import { orderedIds } from "../notebook/schema.ts";
+import { type Action, command, everywhere } from "./action.ts";
+import { chooseTheme, type Theme, THEMES, themeStore } from "./theme.ts";
+import type { ViewState, Workbench } from "./workbench.ts";
+
+type Hidden = "hiddenSources" | "hiddenOutputs";
+
+/** Hides all of them, or shows all when all are hidden already. */
+function toggle(bench: Workbench, what: Hidden, ids: readonly string[]): void {
+  bench.view.setState((state: ViewState) => {
+    const hidden = new Set(state[what]);
+    const all = ids.every((id) => hidden.has(id));
+    for (const id of ids) {
+      if (all) hidden.delete(id);
+      else hidden.add(id);
+    }
+    return what === "hiddenSources" ? { hiddenSources: hidden } : { hiddenOutputs: hidden };
+  });
+}
+
+const chosen = (bench: Workbench): readonly string[] => bench.view.getState().selection.ids;
+const everyCell = (bench: Workbench): readonly string[] => orderedIds(bench.session.notebook);
+const noCell = (bench: Workbench): string | null => (chosen(bench).length === 0 ? "no cell is selected" : null);
+
+const THEME_WORDS: Readonly<Record<Theme, string>> = { system: "System", light: "Light", dark: "Dark" };
+
+const themes: readonly Action[] = THEMES.map((theme) => ({
+  id: `view.theme.${theme}`,
+  title: THEME_WORDS[theme],
+  role: null,
+  keys: [],
+  checked: () => themeStore.getState().theme === theme,
+  run: () => chooseTheme(theme),
+}));
+
+export const viewActions: readonly Action[] = [
+  {
+    id: "view.toggleSource",
+    title: "Show or hide code",
+    role: "viewer",
+    keys: [],
+    when: noCell,
+    run: (bench) => toggle(bench, "hiddenSources", chosen(bench)),
+  },
+  {
+    id: "view.toggleOutput",
+    title: "Show or hide output",
+    role: "viewer",
+    keys: command("O", "Leader O"),
+    when: noCell,
+    run: (bench) => toggle(bench, "hiddenOutputs", chosen(bench)),
+  },
+  {
+    id: "view.toggleAllSources",
+    title: "Show or hide all code",
+    role: "viewer",
+    keys: [],
+    run: (bench) => toggle(bench, "hiddenSources", everyCell(bench)),
+  },
+  {
+    id: "view.toggleAllOutputs",
+    title: "Show or hide all outputs",
+    role: "viewer",
+    keys: [],
+    run: (bench) => toggle(bench, "hiddenOutputs", everyCell(bench)),
+  },
+  ...themes,
+  {
+    id: "view.nextPart",
+    title: "Next part of the page",
+    role: "viewer",
+    keys: everywhere("F6"),
+    run: (bench) => bench.nextPart(1),
+  },
+  {
+    id: "view.previousPart",
+    title: "Previous part of the page",
+    role: "viewer",
+    keys: everywhere("Shift+F6"),
+    run: (bench) => bench.nextPart(-1),
+  },
+];

@@ -1,0 +1,48 @@
+import { useEffect, useState } from "react";
+import { getMe, type Me } from "../api";
+import { Library } from "./library/Library";
+import { NotebookPage } from "./notebook/NotebookPage";
+import { Announcer } from "./shared/Announcer";
+import { Failure } from "./shared/Failure";
+
+type Arrival =
+  | { readonly kind: "loading" }
+  | { readonly kind: "known"; readonly me: Me }
+  | { readonly kind: "failed"; readonly reason: string };
+
+interface Props {
+  readonly path: string;
+  readonly nonce: string;
+}
+
+export function App({ path, nonce }: Props) {
+  const [arrival, setArrival] = useState<Arrival>({ kind: "loading" });
+  useEffect(() => {
+    getMe()
+      .then((me) => setArrival({ kind: "known", me }))
+      .catch((error: unknown) => {
+        setArrival({
+          kind: "failed",
+          reason: error instanceof Error ? error.message : "The server could not be reached.",
+        });
+      });
+  }, []);
+  const notebook = /^\/n\/([^/]+)\/?$/.exec(path)?.[1];
+
+  return (
+    <>
+      {arrival.kind === "failed" && (
+        <Failure title="You are not signed in here" detail={arrival.reason}>
+          <p>Open the address with the token that the server printed when it started, or a link somebody sent you.</p>
+        </Failure>
+      )}
+      {arrival.kind === "known" &&
+        (notebook === undefined ? (
+          <Library me={arrival.me} />
+        ) : (
+          <NotebookPage id={decodeURIComponent(notebook)} me={arrival.me} nonce={nonce} />
+        ))}
+      <Announcer />
+    </>
+  );
+}

@@ -1,0 +1,67 @@
+/** The small toolbar of the active or hovered cell. One tab stop, arrows inside. */
+
+import { element, setAttribute } from "../shared/element.ts";
+import { icon, type IconName } from "../shared/icons.ts";
+
+export interface CellToolbar {
+  readonly dom: HTMLElement;
+  update(number: number, isText: boolean, editing: boolean, mayEdit: boolean): void;
+}
+
+const BUTTONS: readonly { readonly action: string; readonly name: string; readonly sign: IconName }[] = [
+  { action: "cell.edit", name: "Edit", sign: "pencil" },
+  { action: "edit.moveUp", name: "Move up", sign: "up" },
+  { action: "edit.moveDown", name: "Move down", sign: "down" },
+  { action: "edit.duplicate", name: "Duplicate", sign: "copy" },
+  { action: "cell.copyLink", name: "Copy link to cell", sign: "link" },
+  { action: "edit.delete", name: "Delete", sign: "trash" },
+];
+const FREE = new Set(["cell.copyLink"]);
+
+export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
+  const buttons = BUTTONS.map(({ action, name, sign }, at) => {
+    const button = element(
+      "button",
+      { class: "icon-button", type: "button", "aria-label": name, "data-action": action, tabindex: at === 1 ? 0 : -1 },
+      [icon(sign)],
+    );
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") !== "true") onAction(action === "cell.edit" && finishing ? "runtime.run" : action);
+    });
+    return button;
+  });
+  let finishing = false;
+  const dom = element("div", { class: "cell-toolbar", role: "toolbar" }, buttons);
+  dom.addEventListener("keydown", (event) => {
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (step === 0) return;
+    const shown = buttons.filter((button) => !button.hidden);
+    const at = shown.findIndex((button) => button === document.activeElement);
+    const next = shown[(at + step + shown.length) % shown.length];
+    if (next === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+    next.focus();
+  });
+
+  return {
+    dom,
+    update(number, isText, editing, mayEdit) {
+      setAttribute(dom, "aria-label", `Actions for cell ${number}`);
+      for (const button of buttons) {
+        const action = button.dataset["action"] ?? "";
+        const name = button.getAttribute("aria-label") ?? "";
+        const disabled = !mayEdit && !FREE.has(action);
+        setAttribute(button, "aria-disabled", disabled ? "true" : null);
+        if (action === "cell.edit") {
+          button.hidden = !isText;
+          if (finishing !== editing) button.replaceChildren(icon(editing ? "check" : "pencil"));
+          finishing = editing;
+          setAttribute(button, "aria-label", editing ? "Done" : "Edit");
+        }
+        setAttribute(button, "data-tip", disabled ? `${name}: needs editor` : (button.getAttribute("aria-label") ?? ""));
+      }
+    },
+  };
+}

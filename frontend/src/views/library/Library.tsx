@@ -1,0 +1,172 @@
+import { type DragEvent, useCallback, useEffect, useRef, useState } from "react";
+import { createNotebook, listNotebooks, type Me, type NotebookSummary } from "../../api.ts";
+import { Icon } from "../shared/Icon.tsx";
+import { alarm, say } from "../shared/announcements.ts";
+import { LibraryBanner } from "./LibraryBanner.tsx";
+import { LibraryList } from "./LibraryList.tsx";
+import { uploadFiles } from "./upload.ts";
+
+type Listing =
+  | { readonly kind: "loading" }
+  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "loaded"; readonly notebooks: readonly NotebookSummary[] };
+
+const SEARCH_AFTER_MS = 250;
+
+/** Everything a person can see: notebooks, recent first, the trash, and one search over titles and content. */
+export function Library({ me }: { readonly me: Me }) {
+  const [listing, setListing] = useState<Listing>({ kind: "loading" });
+  const [trash, setTrash] = useState(false);
+  const [query, setQuery] = useState("");
+  const [searched, setSearched] = useState("");
+  const [dropping, setDropping] = useState(false);
+  const [failures, setFailures] = useState<readonly string[]>([]);
+  const picker = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    document.title = "Library";
+  }, []);
+
+  useEffect(() => {
+    const timer = setTimeout(() => setSearched(query.trim()), SEARCH_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [query]);
+
+  const load = useCallback(async () => {
+    try {
+      const notebooks = await listNotebooks({ q: searched, trash });
+      setListing({ kind: "loaded", notebooks });
+    } catch (error) {
+      setListing({ kind: "failed", reason: reasonOf(error) });
+    }
+  }, [searched, trash]);
+
+  useEffect(() => {
+    let current = true;
+    listNotebooks({ q: searched, trash })
+      .then((notebooks) => {
+        if (current) setListing({ kind: "loaded", notebooks });
+      })
+      .catch((error: unknown) => {
+        if (current) setListing({ kind: "failed", reason: reasonOf(error) });
+      });
+    return () => {
+      current = false;
+    };
+  }, [searched, trash]);
+
+  const create = async (): Promise<void> => {
+    try {
+      location.assign(`/n/${(await createNotebook()).id}`);
+    } catch (error) {
+      alarm(`The notebook was not made: ${reasonOf(error)}`);
+    }
+  };
+
+  const upload = async (files: readonly File[]): Promise<void> => {
+    const { made, failures: wrong } = await uploadFiles(files);
+    setFailures(wrong);
+    if (made.length > 0) say(made.length === 1 ? "1 notebook uploaded." : `${made.length} notebooks uploaded.`);
+    const first = made[0];
+    if (files.length === 1 && first !== undefined) location.assign(`/n/${first}`);
+    else {
+      setTrash(false);
+      await load();
+    }
+  };
+
+  const over = (event: DragEvent): void => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    setDropping(true);
+  };
+
+  const drop = (event: DragEvent): void => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    setDropping(false);
+    void upload([...event.dataTransfer.files]);
+  };
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: dropping is a shortcut; the Upload button does the same.
+    <div className="library" onDragOver={over} onDragLeave={() => setDropping(false)} onDrop={drop}>
+      <LibraryBanner me={me} />
+      <main aria-label="Library" className="library-main">
+        <div className="library-head">
+          <h1>{trash ? "Trash" : "Notebooks"}</h1>
+          {!trash && (
+            <div className="library-buttons">
+              <button type="button" className="button" onClick={() => picker.current?.click()}>
+                <Icon name="upload" />
+                Upload
+              </button>
+              <button type="button" className="button button-primary" onClick={() => void create()}>
+                <Icon name="plus" />
+                New notebook
+              </button>
+            </div>
+          )}
+          <input
+            ref={picker}
+            type="file"
+            accept=".ipynb,application/json"
+            multiple
+            hidden
+            onChange={(event) => {
+              const files = [...(event.target.files ?? [])];
+              event.target.value = "";
+              void upload(files);
+            }}
+          />
+        </div>
+        <div className="library-tools">
+          <div className="search">
+            <Icon name="search" />
+            <input
+              type="search"
+              aria-label="Search notebooks"
+              placeholder="Search titles, text and code"
+              value={query}
+              onChange={(event) => setQuery(event.target.value)}
+            />
+          </div>
+          <div className="segments">
+            <button type="button" aria-pressed={!trash} onClick={() => setTrash(false)}>
+              Notebooks
+            </button>
+            <button type="button" aria-pressed={trash} onClick={() => setTrash(true)}>
+              Trash
+            </button>
+          </div>
+        </div>
+        {failures.length > 0 && (
+          <div className="notice notice-bad">
+            <Icon name="warning" />
+            <ul>
+              {failures.map((failure) => (
+                <li key={failure}>{failure}</li>
+              ))}
+            </ul>
+            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => setFailures([])}>
+              <Icon name="close" />
+            </button>
+          </div>
+        )}
+        <LibraryList
+          listing={listing}
+          trash={trash}
+          query={searched}
+          onChanged={load}
+          onRetry={() => void load()}
+          onCreate={() => void create()}
+        />
+      </main>
+      {dropping && <div className="drop-hint">Drop .ipynb files to upload them</div>}
+    </div>
+  );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : "The server could not be reached.";
+}

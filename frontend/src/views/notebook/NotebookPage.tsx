@@ -1,0 +1,71 @@
+import { useEffect, useState } from "react";
+import { getNotebook, type Me, type NotebookInfo } from "../../api";
+import { createFrames } from "../../outputs/frames";
+import { openSession } from "../../session/session";
+import { createBench, type NotebookBench } from "./bench";
+import { Failure } from "../shared/Failure";
+import { NotebookSkeleton } from "./NotebookSkeleton";
+import { Workspace } from "./Workspace";
+
+type Opening =
+  | { readonly kind: "loading" }
+  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "open"; readonly bench: NotebookBench };
+
+interface Props {
+  readonly id: string;
+  readonly me: Me;
+  readonly nonce: string;
+}
+
+export function NotebookPage({ id, me, nonce }: Props) {
+  const [opening, setOpening] = useState<Opening>({ kind: "loading" });
+
+  useEffect(() => {
+    let gone = false;
+    let close = (): void => {};
+    getNotebook(id)
+      .then((info) => {
+        if (gone) return;
+        const bench = open(id, info, nonce);
+        close = bench.close;
+        setOpening({ kind: "open", bench });
+      })
+      .catch((error: unknown) => {
+        if (gone) return;
+        const reason = error instanceof Error ? error.message : "The server could not be reached.";
+        setOpening({ kind: "failed", reason });
+      });
+    return () => {
+      gone = true;
+      close();
+    };
+  }, [id, nonce]);
+
+  switch (opening.kind) {
+    case "loading":
+      return <NotebookSkeleton />;
+    case "failed":
+      return (
+        <Failure title="This notebook cannot be opened" detail={opening.reason}>
+          <a className="button button-primary" href="/">
+            Go to the Library
+          </a>
+        </Failure>
+      );
+    case "open":
+      return <Workspace bench={opening.bench} me={me} />;
+  }
+}
+
+function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const session = openSession({
+    notebookId: id,
+    url: `${scheme}://${location.host}/api/notebooks/${encodeURIComponent(id)}/socket`,
+    offline: true,
+  });
+  const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
+  const frames = createFrames({ notebookId: id, labels: info.labels, originTemplate, nonce });
+  return createBench({ session, frames, nonce });
+}

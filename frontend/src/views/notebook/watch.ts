@@ -1,0 +1,58 @@
+/** What a person should hear of without asking: refusals, notices, lost connections, runs that ended. */
+
+import { observeRun } from "../../notebook/observe";
+import { orderedIds, runOf } from "../../notebook/schema";
+import type { Workbench } from "../../actions/workbench";
+import { duration } from "../shared/time";
+
+export function watchSession(bench: Workbench): () => void {
+  const { session } = bench;
+  const { notebook, store } = session;
+
+  const guard = (event: BeforeUnloadEvent): void => {
+    const { save, phase } = store.getState();
+    if (save !== "Saved" && phase !== "ended") event.preventDefault();
+  };
+  window.addEventListener("beforeunload", guard);
+
+  // One observer at a time: on the cell that runs now.
+  let stopRun = (): void => {};
+  const watchRunning = (): void => {
+    stopRun();
+    const running = orderedIds(notebook).find((id) => runOf(notebook, id)?.state === "running");
+    if (running === undefined) return;
+    stopRun = observeRun(notebook, running, () => {
+      const run = runOf(notebook, running);
+      const number = orderedIds(notebook).indexOf(running) + 1;
+      if (run === null || run.state === "running" || run.state === "queued") {
+        if (run?.prompt != null) heard(`Cell ${number} waits for input.`);
+        return;
+      }
+      const took = run.started !== null && run.finished !== null ? ` after ${duration(run.finished - run.started)}` : "";
+      heard(`Cell ${number} ${run.state}${took}.`);
+    });
+  };
+  // Heard, not seen: the cell itself shows it.
+  const heard = (text: string): void => {
+    const region = document.querySelector("[data-live='runs']");
+    if (region !== null) region.textContent = text;
+  };
+
+  const stops = [
+    session.onEvent((event) => {
+      if (event.type === "refused") bench.alarm(event.reason);
+      if (event.type === "notice") bench.say(event.text);
+    }),
+    store.subscribe((state, old) => {
+      if (state.phase !== old.phase && state.phase === "offline") bench.alarm("The connection is lost. You can go on writing.");
+      if (state.phase === "synced" && old.phase === "offline") bench.say("Connected again.");
+      if (state.runtime.status !== old.runtime.status) watchRunning();
+    }),
+  ];
+  watchRunning();
+  return () => {
+    window.removeEventListener("beforeunload", guard);
+    stopRun();
+    for (const stop of stops) stop();
+  };
+}

@@ -1,0 +1,31 @@
+import { useStore } from "zustand";
+import { announcements, dismiss } from "./announcements.ts";
+import { Icon } from "./Icon.tsx";
+
+/** The two live regions, always in the page, and the same messages for the eye. */
+export function Announcer() {
+  const messages = useStore(announcements, (state) => state.messages);
+  const polite = messages.filter((message) => !message.urgent).at(-1);
+  const urgent = messages.filter((message) => message.urgent).at(-1);
+  return (
+    <>
+      <div role="status" aria-live="polite" className="only-heard" data-live="polite">
+        {polite?.text ?? ""}
+      </div>
+      <div role="alert" aria-live="assertive" className="only-heard">
+        {urgent?.text ?? ""}
+      </div>
+      <div className="toasts">
+        {messages.map(({ key, text, urgent: bad }) => (
+          <div key={key} className={bad ? "toast toast-bad" : "toast"}>
+            <Icon name={bad ? "warning" : "info"} />
+            <span aria-hidden="true">{text}</span>
+            <button type="button" className="icon-button" aria-label="Dismiss message" onClick={() => dismiss(key)}>
+              <Icon name="close" />
+            </button>
+          </div>
+        ))}
+      </div>
+    </>
+  );
+}

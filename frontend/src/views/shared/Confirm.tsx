@@ -1,0 +1,34 @@
+import { Dialog } from "./Dialog.tsx";
+
+interface Props {
+  readonly title: string;
+  readonly detail: string;
+  readonly confirm: string;
+  readonly onConfirm: () => void;
+  readonly onClose: () => void;
+}
+
+/** A question before something that cannot be taken back. The safe button comes first and has the focus. */
+export function Confirm({ title, detail, confirm, onConfirm, onClose }: Props) {
+  return (
+    <Dialog role="alertdialog" title={title} onClose={onClose} className="dialog-small">
+      <p className="dialog-text">{detail}</p>
+      <div className="dialog-actions">
+        {/* biome-ignore lint/a11y/noAutofocus: in an alertdialog the safe button takes the focus (ui.md 4). */}
+        <button type="button" className="button" autoFocus onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className="button button-danger"
+          onClick={() => {
+            onClose();
+            onConfirm();
+          }}
+        >
+          {confirm}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,42 @@
+/** What the page says: short messages that show for a while and go to the live regions. */
+
+import { createStore } from "zustand/vanilla";
+
+export interface Message {
+  readonly key: number;
+  readonly text: string;
+  readonly urgent: boolean;
+}
+
+interface Announcements {
+  readonly messages: readonly Message[];
+}
+
+export const announcements = createStore<Announcements>(() => ({ messages: [] }));
+
+const SHOWN_MS = 6000;
+const MOST = 4;
+let last = 0;
+
+/** A sentence for the polite region. */
+export function say(text: string): void {
+  add(text, false);
+}
+
+/** A sentence about something that went wrong, for the assertive region. Stays twice as long. */
+export function alarm(text: string): void {
+  add(text, true);
+}
+
+export function dismiss(key: number): void {
+  announcements.setState(({ messages }) => ({ messages: messages.filter((message) => message.key !== key) }));
+}
+
+function add(text: string, urgent: boolean): void {
+  last += 1;
+  const message = { key: last, text, urgent };
+  announcements.setState(({ messages }) => ({
+    messages: [...messages.filter((other) => other.text !== text), message].slice(-MOST),
+  }));
+  setTimeout(() => dismiss(message.key), urgent ? SHOWN_MS * 2 : SHOWN_MS);
+}

@@ -1,0 +1,9 @@
+/** React's style takes our custom properties too. */
+
+import "react";
+
+declare module "react" {
+  interface CSSProperties {
+    "--person"?: string;
+  }
+}

@@ -1,0 +1,70 @@
+/** One tooltip for the whole page: shows the `data-tip` of whatever is hovered or focused; Esc hides it (WCAG 1.4.13). */
+
+import { element } from "./element.ts";
+
+const DELAY_MS = 450;
+
+export function mountTooltip(): () => void {
+  const tip = element("div", { class: "tooltip", role: "tooltip", hidden: true });
+  document.body.append(tip);
+  let owner: Element | null = null;
+  let timer = 0;
+
+  const hide = (): void => {
+    clearTimeout(timer);
+    tip.hidden = true;
+    owner = null;
+  };
+
+  const show = (target: Element): void => {
+    const text = target.getAttribute("data-tip");
+    if (text === null || text === "" || !target.isConnected) return;
+    tip.textContent = text;
+    tip.hidden = false;
+    const box = target.getBoundingClientRect();
+    const own = tip.getBoundingClientRect();
+    const below = box.bottom + 6 + own.height < window.innerHeight;
+    const left = Math.max(4, Math.min(box.left + box.width / 2 - own.width / 2, window.innerWidth - own.width - 4));
+    tip.style.left = `${left}px`;
+    tip.style.top = `${below ? box.bottom + 6 : box.top - own.height - 6}px`;
+  };
+
+  const begin = (event: Event): void => {
+    const target = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
+    if (target === owner) return;
+    hide();
+    if (target === null) return;
+    if (event.type === "focusin" && !target.matches(":focus-visible")) return;
+    owner = target;
+    timer = window.setTimeout(() => show(target), DELAY_MS);
+  };
+
+  // Moving onto the tip itself keeps it open.
+  const end = (event: PointerEvent): void => {
+    const to = event.relatedTarget;
+    if (to instanceof Node && (tip.contains(to) || owner?.contains(to) === true)) return;
+    hide();
+  };
+  const key = (event: KeyboardEvent): void => {
+    if (event.key === "Escape") hide();
+  };
+
+  document.addEventListener("pointerover", begin);
+  document.addEventListener("focusin", begin);
+  document.addEventListener("pointerout", end);
+  document.addEventListener("focusout", hide);
+  document.addEventListener("pointerdown", hide);
+  document.addEventListener("keydown", key, true);
+  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  return () => {
+    hide();
+    tip.remove();
+    document.removeEventListener("pointerover", begin);
+    document.removeEventListener("focusin", begin);
+    document.removeEventListener("pointerout", end);
+    document.removeEventListener("focusout", hide);
+    document.removeEventListener("pointerdown", hide);
+    document.removeEventListener("keydown", key, true);
+    document.removeEventListener("scroll", hide, { capture: true });
+  };
+}
