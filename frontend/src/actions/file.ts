@@ -2,7 +2,7 @@
 
 import { type Action, everywhere } from "./action.ts";
 import { ask, openDialog, type Workbench } from "./workbench.ts";
-import { copyNotebook, createNotebook, exportUrl, type ExportFormat, trashNotebook } from "./library.ts";
+import { copyNotebook, createNotebook, exportUrl, type ExportFormat, trashNotebook } from "../api.ts";
 
 function download(id: string, title: string, format: ExportFormat, outputs = true): Action {
   return {

@@ -23,7 +23,7 @@ export function streamView(name: string): StreamView {
   };
 }
 
-export function errorElement(ename: string, evalue: string, traceback: string[]): HTMLElement {
+export function errorElement(ename: string, evalue: string, traceback: readonly string[]): HTMLElement {
   const dom = preformatted("output-error");
   const text = traceback.join("\n");
   appendTerminalText(dom, text === "" ? `${ename}: ${evalue}` : text);

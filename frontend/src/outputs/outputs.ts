@@ -277,7 +277,7 @@ function blobOf(output: Output): FrameItem["blob"] {
 function frameOutput(output: Output): FrameOutput {
   if (output.kind === "stream") return { kind: "stream", name: output.name, text: output.text };
   if (output.kind === "error") {
-    return { kind: "error", ename: output.ename, evalue: output.evalue, traceback: output.traceback };
+    return { kind: "error", ename: output.ename, evalue: output.evalue, traceback: [...output.traceback] };
   }
   const mime = mimeOf(output) ?? "text/plain";
   return {

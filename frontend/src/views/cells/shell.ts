@@ -6,7 +6,7 @@
 
 import { atLeast, missingRole } from "../../actions/role.ts";
 import { observeCell, observeOutputs, observeRun } from "../../notebook/observe.ts";
-import { cellOf, runOf } from "../../notebook/schema.ts";
+import { cellOf, outputsOf, runOf } from "../../notebook/schema.ts";
 import type { Frames } from "../../outputs/frames.ts";
 import { renderMarkdown } from "../../outputs/markdown.ts";
 import { mountOutputs } from "../../outputs/outputs.ts";
@@ -128,7 +128,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     });
   };
 
-  const hasOutputs = (): boolean => (notebook.outputs.get(id)?.length ?? 0) > 0;
+  const hasOutputs = (): boolean => outputsOf(notebook, id).length > 0;
 
   const drawOutputs = (): void => {
     const shown = type() === "code" && hasOutputs();

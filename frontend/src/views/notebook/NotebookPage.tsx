@@ -66,6 +66,6 @@ function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
     offline: true,
   });
   const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
-  const frames = createFrames({ notebookId: id, labels: info.labels, originTemplate, nonce });
+  const frames = createFrames({ notebookId: id, labels: info.output_label, originTemplate, pageOrigin: location.origin });
   return createBench({ session, frames, nonce });
 }

@@ -1,0 +1,13 @@
+/** What the page asks the server to do (collab/commands.py). */
+
+export type Command =
+  | { readonly type: "run_cells"; readonly cells: readonly string[] | "all"; readonly sources?: Readonly<Record<string, string>> }
+  | { readonly type: "cancel_runs"; readonly cells: readonly string[] | "all" }
+  | { readonly type: "interrupt" }
+  | { readonly type: "restart"; readonly run_all?: boolean; readonly clear_outputs?: boolean }
+  | { readonly type: "start_runtime" }
+  | { readonly type: "shut_down_runtime" }
+  | { readonly type: "clear_outputs"; readonly cells: readonly string[] | "all" }
+  | { readonly type: "answer_input"; readonly cell: string; readonly value: string }
+  | { readonly type: "complete"; readonly code: string; readonly cursor: number }
+  | { readonly type: "inspect"; readonly code: string; readonly cursor: number; readonly detail?: 0 | 1 };

@@ -1,0 +1,102 @@
+/** A WebSocket that comes back by itself, with growing, jittered pauses. Close codes 4400 to 4499 are final. */
+
+export interface SocketHandlers {
+  /** The epoch of an earlier join, to be asked for again; null before the first. */
+  readonly url: () => string;
+  readonly onOpen: () => void;
+  readonly onFrame: (data: Uint8Array) => void;
+  /** The connection is gone; `final` when it will not be tried again. */
+  readonly onClose: (code: number, reason: string, final: boolean) => void;
+}
+
+export interface Socket {
+  /** False when there is no connection; nothing is kept for later. */
+  send(data: Uint8Array<ArrayBuffer>): boolean;
+  /** Tries now instead of at the end of the pause. */
+  retryNow(): void;
+  close(): void;
+}
+
+/** The part of a browser's WebSocket that is used, so that Node's `ws` serves as well. */
+export type WebSocketClass = new (url: string) => WebSocket;
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 8_000;
+// The server says something at least every 15 s (crdt.md X3).
+const SILENCE_MS = 25_000;
+
+export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketClass): Socket {
+  let socket: WebSocket | null = null;
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let pause = FIRST_PAUSE_MS;
+  let heard = 0;
+  let closed = false;
+
+  const connect = (): void => {
+    timer = null;
+    const mine = new WebSocketImpl(handlers.url());
+    socket = mine;
+    heard = Date.now();
+    mine.binaryType = "arraybuffer";
+    mine.onopen = () => {
+      if (socket === mine) handlers.onOpen();
+    };
+    mine.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (socket !== mine || !(data instanceof ArrayBuffer)) return;
+      heard = Date.now();
+      pause = FIRST_PAUSE_MS;
+      handlers.onFrame(new Uint8Array(data));
+    };
+    mine.onclose = ({ code, reason }) => {
+      if (socket === mine) lost(code, reason);
+    };
+    // `close` follows and says all there is to know; Node's `ws` throws when nobody listens.
+    mine.onerror = () => {};
+  };
+
+  const lost = (code: number, reason: string): void => {
+    socket = null;
+    const final = closed || (code >= 4400 && code < 4500);
+    if (final) stop();
+    else {
+      timer = setTimeout(connect, pause * (0.5 + Math.random()));
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    }
+    handlers.onClose(code, reason, final);
+  };
+
+  const stop = (): void => {
+    closed = true;
+    clearInterval(watchdog);
+    if (timer !== null) clearTimeout(timer);
+  };
+
+  // A connection that died without a word, as after sleep or a change of network.
+  const watchdog = setInterval(() => {
+    if (socket === null || Date.now() - heard < SILENCE_MS) return;
+    const silent = socket;
+    lost(1006, "Nothing was heard from the server.");
+    silent.close();
+  }, SILENCE_MS / 5);
+
+  connect();
+  return {
+    send(data) {
+      if (socket === null || socket.readyState !== 1) return false;
+      socket.send(data);
+      return true;
+    },
+    retryNow() {
+      if (timer === null || closed) return;
+      clearTimeout(timer);
+      pause = FIRST_PAUSE_MS;
+      connect();
+    },
+    close() {
+      stop();
+      const last = socket;
+      socket = null;
+      last?.close(1000);
+    },
+  };
+}
