@@ -1,0 +1,46 @@
+"""The gateway's composition root."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kernelhost.config import Config
+from kernelhost.handlers import failure, routes
+from kernelhost.kernels import Kernels
+
+
+def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starlette:
+    """`end` is called when nobody has asked for anything for `config.orphan_after_s` and no code runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        asked = [time.monotonic()]
+
+        def activity() -> None:
+            asked[0] = time.monotonic()
+
+        async def watch(kernels: Kernels) -> None:
+            while config.orphan_after_s > 0:
+                await anyio.sleep(min(config.orphan_after_s / 4, 30.0))
+                if any(kernel.clients or kernel.state == "busy" for kernel in kernels.all):
+                    activity()
+                if time.monotonic() - asked[0] > config.orphan_after_s:
+                    end()
+                    return
+
+        async with Kernels(config.root).running() as kernels, anyio.create_task_group() as tasks:
+            tasks.start_soon(watch, kernels)
+            yield {"kernels": kernels, "config": config, "activity": activity}
+            tasks.cancel_scope.cancel()
+
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: on_error})
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    return failure(500, "Something went wrong in the gateway; its log says what.")

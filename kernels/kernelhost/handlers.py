@@ -1,0 +1,192 @@
+"""Jupyter's kernel REST contract (kernels.md section 3). Errors are JSON: `{"message": one sentence, "reason"}`."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final, cast
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from kernelhost.auth import is_allowed, is_own_origin
+from kernelhost.channels import Channels
+from kernelhost.config import Config
+from kernelhost.kernel import Kernel, KernelFailed
+from kernelhost.kernels import Full, IdTaken, Kernels, NoSpec
+
+# The jupyter_server whose contract this is; VS Code reads it.
+_CONTRACT: Final = "2.21.1"
+_MAX_BODY_BYTES: Final = 1 << 20
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def kernels_of(request: Request | WebSocket) -> Kernels:
+    return cast(Kernels, request.state.kernels)
+
+
+def config_of(request: Request | WebSocket) -> Config:
+    return cast(Config, request.state.config)
+
+
+def failure(status: int, sentence: str, reason: str | None = None) -> Response:
+    return JSONResponse({"message": sentence, "reason": reason}, status)
+
+
+def signed_in(handler: Handler) -> Handler:
+    async def checked(request: Request) -> Response:
+        if not is_allowed(request, config_of(request).token):
+            return failure(403, "This gateway needs its token: send 'Authorization: token ...'.")
+        request.state.activity()
+        return await handler(request)
+
+    return checked
+
+
+async def version(request: Request) -> Response:
+    return JSONResponse({"version": _CONTRACT})
+
+
+async def root(request: Request) -> Response:
+    return PlainTextResponse("A Jupyter kernel gateway.\n")
+
+
+async def status(request: Request) -> Response:
+    kernels = kernels_of(request)
+    active = [kernel.last_activity for kernel in kernels.all]
+    return JSONResponse(
+        {
+            "started": kernels.started.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "last_activity": max([*active, kernels.started]).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "connections": sum(len(kernel.clients) for kernel in kernels.all),
+            "kernels": len(kernels.all),
+        }
+    )
+
+
+async def me(request: Request) -> Response:
+    name = "kernelhost"
+    identity = {
+        "username": name,
+        "name": name,
+        "display_name": name,
+        "initials": "K",
+        "avatar_url": None,
+        "color": None,
+    }
+    return JSONResponse({"identity": identity, "permissions": {}})
+
+
+async def specs(request: Request) -> Response:
+    kernels = kernels_of(request)
+    return JSONResponse({"default": kernels.default_spec, "kernelspecs": kernels.specs()})
+
+
+async def spec(request: Request) -> Response:
+    name = request.path_params["name"]
+    entry = kernels_of(request).specs().get(name)
+    return JSONResponse(entry) if entry else failure(404, f"There is no kernel '{name:.60}'.")
+
+
+async def spec_file(request: Request) -> Response:
+    path = kernels_of(request).resource(request.path_params["name"], request.path_params["file"])
+    return FileResponse(path) if path else failure(404, "There is no such file.")
+
+
+async def listing(request: Request) -> Response:
+    return JSONResponse([kernel.model() for kernel in kernels_of(request).all])
+
+
+async def start(request: Request) -> Response:
+    body = await request.body()
+    if len(body) > _MAX_BODY_BYTES:
+        return failure(413, "The body is larger than 1 MB.")
+    try:
+        value: object = json.loads(body) if body.strip() else {}
+    except ValueError:
+        return failure(400, "The body is not valid JSON.")
+    if not isinstance(value, dict):
+        return failure(400, "The body is a JSON object.")
+    name, id, environment = value.get("name"), value.get("kernel_id"), value.get("env")
+    try:
+        kernel = await kernels_of(request).start(
+            name if isinstance(name, str) else "",
+            id if isinstance(id, str) else "",
+            value.get("path"),
+            environment if isinstance(environment, dict) else {},
+        )
+    except (NoSpec, ValueError) as error:
+        return failure(400, str(error))
+    except IdTaken as error:
+        return failure(409, str(error))
+    except (Full, KernelFailed) as error:
+        return failure(503, str(error))
+    return JSONResponse(kernel.model(), 201, headers={"Location": f"/api/kernels/{kernel.id}"})
+
+
+def with_kernel(handler: Callable[[Request, Kernel], Awaitable[Response]]) -> Handler:
+    async def found(request: Request) -> Response:
+        id = request.path_params["id"]
+        kernel = kernels_of(request).get(id)
+        return await handler(request, kernel) if kernel else failure(404, f"Kernel does not exist: {id:.60}")
+
+    return signed_in(found)
+
+
+async def get(request: Request, kernel: Kernel) -> Response:
+    return JSONResponse(kernel.model())
+
+
+async def delete(request: Request, kernel: Kernel) -> Response:
+    await kernels_of(request).remove(kernel.id)
+    return Response(status_code=204)
+
+
+async def interrupt(request: Request, kernel: Kernel) -> Response:
+    await kernel.interrupt()
+    return Response(status_code=204)
+
+
+async def restart(request: Request, kernel: Kernel) -> Response:
+    try:
+        await kernel.restart()
+    except KernelFailed as error:
+        return failure(500, str(error))
+    return JSONResponse(kernel.model())
+
+
+async def channels(socket: WebSocket) -> None:
+    config = config_of(socket)
+    kernel = kernels_of(socket).get(socket.path_params["id"])
+    if not is_own_origin(socket, config.origins) or not is_allowed(socket, config.token):
+        await socket.send_denial_response(failure(403, "This gateway needs its token."))
+    elif kernel is None:
+        await socket.send_denial_response(failure(404, f"Kernel does not exist: {socket.path_params['id']:.60}"))
+    else:
+        socket.state.activity()
+        client = Channels(socket, socket.query_params.get("session_id", ""))
+        await client.serve(kernel, socket.query_params.get("after"))
+
+
+async def nothing(request: Request) -> Response:
+    return failure(404, "There is nothing at this address.")
+
+
+routes: list[BaseRoute] = [
+    Route("/", root),
+    Route("/api", version),
+    Route("/api/status", signed_in(status)),
+    Route("/api/me", signed_in(me)),
+    Route("/api/kernelspecs", signed_in(specs)),
+    Route("/api/kernelspecs/{name}", signed_in(spec)),
+    Route("/kernelspecs/{name}/{file}", signed_in(spec_file)),
+    Route("/api/kernels", signed_in(listing)),
+    Route("/api/kernels", signed_in(start), methods=["POST"]),
+    Route("/api/kernels/{id}", with_kernel(get)),
+    Route("/api/kernels/{id}", with_kernel(delete), methods=["DELETE"]),
+    Route("/api/kernels/{id}/interrupt", with_kernel(interrupt), methods=["POST"]),
+    Route("/api/kernels/{id}/restart", with_kernel(restart), methods=["POST"]),
+    WebSocketRoute("/api/kernels/{id}/channels", channels),
+    Route("/{rest:path}", nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+]
