@@ -72,6 +72,7 @@ class Connection:
         self.role = role
         self.path = path
         self.update_frames = 0
+        self.access_changed = asyncio.Event()  # a grant was given or taken: whoever admitted us looks again
         self.on_free: Callable[[], None] | None = None
         self._socket = socket
         self._queue: deque[bytes] = deque()

@@ -187,7 +187,7 @@ class Room(YRoom):
     def people(self) -> list[User]:
         return list({connection.user.id: connection.user for connection in self._members}.values())
 
-    async def serve(self, connection: Connection) -> None:
+    async def serve(self, connection: Connection) -> None:  # type: ignore[override]
         """Until the Connection is over. The Room has been loaded by then (R5)."""
         self._members[connection] = _Member()
         self.clients.add(connection)  # type: ignore[arg-type]
@@ -201,7 +201,7 @@ class Room(YRoom):
             await connection.run(lambda frame: self._read(connection, frame))
         finally:
             del self._members[connection]
-            self.clients.discard(connection)  # type: ignore[arg-type]
+            self.clients.discard(connection)
             self._tell_presence(self._presence.leave(connection))
             if not self._members:
                 self._gate = None

@@ -1,0 +1,87 @@
+"""Composition root: opens what is stored, finds the kernel gateway, and puts the routes behind the hosts."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
+
+from collab import imports
+from collab.auth import Auth
+from collab.config import Config
+from collab.data import Data
+from collab.executions import Executions
+from collab.gateway import Address, Gateway
+from collab.http import blobs, commands, errors, library, links, notebooks, pages, people
+from collab.origins import Origins
+from collab.room import Room
+from collab.rooms import Rooms
+from collab.runtime import Runtime
+from collab.services import Services
+from collab.sockets import notebook_socket
+from collab.store.blobs import Blobs
+from collab.store.sqlite import open_sqlite
+from collab.store.store import StoreError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Ending:
+    """How the program is being ended; kernels outlive it unless somebody pressed Ctrl+C."""
+
+    keep_kernels: bool = True
+
+
+def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(open_sqlite(data.database))
+            kept = Blobs(data.blobs)
+            # Never through a proxy of the environment: the gateway is on loopback, or the operator's own.
+            http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+            fixed = Address(config.gateway_url, config.gateway_token) if config.gateway_url else None
+            gateway = Gateway(http, data.folder, fixed)
+
+            def runs_of(room: Room) -> Executions:
+                return Executions(room, Runtime(http, gateway, f"collab-{room.id}"), store, kept)
+
+            async def end() -> None:
+                if not ending.keep_kernels:
+                    await gateway.stop()
+
+            stack.push_async_callback(end)  # when the Rooms are closed, so that none of them sees its kernel die
+            await _first_notebook(store, kept, data)
+            rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s).running())
+            auth = Auth(store, data.token, data.secret)
+            yield {"services": Services(config, store, kept, rooms, auth)}
+
+    modules = (pages, people, library, notebooks, links, blobs, commands)
+    app = Starlette(
+        routes=[
+            *(route for module in modules for route in module.routes),
+            WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),
+        ],
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: errors.on_http_exception,
+            StoreError: errors.on_store_error,
+            Exception: errors.on_error,
+        },
+    )
+    return Origins(app, config)
+
+
+async def _first_notebook(store: Any, kept: Blobs, data: Data) -> None:
+    """A new server greets with one notebook; whoever deletes it does not get it again."""
+    if not data.is_new:
+        return
+    await imports.import_notebook(store, kept, imports.WELCOME.read_bytes(), "Welcome")
+    data.is_new = False

@@ -1,0 +1,255 @@
+"""Who runs when: one queue per Notebook, first come, first served. Pure: operations in, actions out.
+
+An operation that no longer applies changes nothing. Acting (documents, kernels, the clock) is `executions`' business.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, assert_never
+
+from collab.model import CellId, RuntimeStatus, User
+
+# What the kernel process is doing, apart from running cells.
+Life: TypeAlias = Literal["none", "starting", "ready", "restarting", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one cell. `request` groups the cells that were asked for together; times are ms since 1970."""
+
+    cell: CellId
+    request: int
+    user: User
+    requested: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    life: Life = "none"
+    running: Run | None = None
+    waiting: tuple[Run, ...] = ()
+    reason: str = ""
+    by: str = ""
+    connected: bool = True
+
+    @property
+    def live(self) -> bool:
+        return self.running is not None or bool(self.waiting)
+
+    @property
+    def status(self) -> RuntimeStatus:
+        if self.life != "ready":
+            return self.life
+        if not self.connected:
+            return "reconnecting"
+        return "idle" if self.running is None else "busy"
+
+
+# -- operations -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRun:
+    """Cells in the order in which they shall run; one that waits already keeps its place."""
+
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWaiting:
+    cells: frozenset[CellId] | Literal["all"]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStart:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRestart:
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestShutDown:
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelReady:
+    """The process answers; `running` is what it was found to run already."""
+
+    running: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLost:
+    """The process ended or never came up."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """`status` is what the mark says: `ok`, `error`, `interrupted`, `aborted` or a sentence."""
+
+    cell: CellId
+    status: str
+
+
+Operation: TypeAlias = (
+    RequestRun
+    | CancelWaiting
+    | RequestStart
+    | RequestRestart
+    | RequestShutDown
+    | KernelReady
+    | KernelLost
+    | ConnectionChanged
+    | RunEnded
+)
+
+# -- actions ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartKernel:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RestartKernel:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class StopKernel:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class MarkQueued:
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class MarkEnded:
+    """The run's last word. `ran` is false for a run that never began."""
+
+    run: Run
+    ran: bool
+    status: str
+
+
+Action: TypeAlias = StartKernel | RestartKernel | StopKernel | MarkQueued | Execute | MarkEnded
+
+
+@dataclass(slots=True)
+class _Step:
+    state: State
+    actions: list[Action] = field(default_factory=list)
+
+    def set(self, **changes: object) -> None:
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+
+
+def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]]:
+    step = _Step(state)
+    match operation:
+        case RequestRun(runs):
+            _request(step, runs)
+        case CancelWaiting(cells, by):
+            _cancel(step, [run for run in state.waiting if cells == "all" or run.cell in cells], _by("Cancelled", by))
+        case RequestStart():
+            if state.life in ("none", "dead"):
+                _start(step)
+        case RequestRestart(by):
+            _end_all(step, _by("The runtime was restarted", by))
+            if state.life in ("none", "dead"):
+                _start(step)
+            elif state.life == "ready":
+                step.set(life="restarting", reason="", by=by)
+                step.actions.append(RestartKernel())
+        case RequestShutDown(by):
+            _end_all(step, _by("The runtime was shut down", by))
+            if state.life != "none":
+                step.set(life="none", reason="", by=by)
+                step.actions.append(StopKernel())
+        case KernelReady(running):
+            if state.life in ("starting", "restarting", "none"):
+                step.set(life="ready", reason="", connected=True, running=running)
+        case KernelLost(reason):
+            if state.life not in ("none", "dead"):
+                _end_all(step, reason)
+                step.set(life="dead", reason=reason, by="")
+        case ConnectionChanged(connected):
+            step.set(connected=connected)
+        case RunEnded(cell, status):
+            _ended(step, cell, status)
+        case _:
+            assert_never(operation)
+    _advance(step)
+    return step.state, tuple(step.actions)
+
+
+def _request(step: _Step, runs: tuple[Run, ...]) -> None:
+    queued = {run.cell for run in step.state.waiting}
+    for run in runs:
+        if run.cell not in queued:
+            queued.add(run.cell)
+            step.set(waiting=(*step.state.waiting, run))
+            step.actions.append(MarkQueued(run))
+    if step.state.waiting and step.state.life in ("none", "dead"):
+        _start(step)
+
+
+def _start(step: _Step) -> None:
+    step.set(life="starting", reason="", by="", connected=True)
+    step.actions.append(StartKernel())
+
+
+def _cancel(step: _Step, runs: list[Run], why: str) -> None:
+    gone = set(runs)
+    step.set(waiting=tuple(run for run in step.state.waiting if run not in gone))
+    step.actions += [MarkEnded(run, False, why) for run in runs]
+
+
+def _end_all(step: _Step, why: str) -> None:
+    running = step.state.running
+    if running is not None:
+        step.set(running=None)
+        step.actions.append(MarkEnded(running, True, why))
+    _cancel(step, list(step.state.waiting), why)
+
+
+def _ended(step: _Step, cell: CellId, status: str) -> None:
+    running = step.state.running
+    if running is None or running.cell != cell:
+        return
+    step.set(running=None)
+    step.actions.append(MarkEnded(running, True, status))
+    if status != "ok":
+        behind = [run for run in step.state.waiting if run.request == running.request]
+        _cancel(step, behind, "Not run, as a cell before it failed")
+
+
+def _advance(step: _Step) -> None:
+    state = step.state
+    if state.life == "ready" and state.running is None and state.waiting:
+        first, *rest = state.waiting
+        step.set(running=first, waiting=tuple(rest))
+        step.actions.append(Execute(first))
+
+
+def _by(what: str, name: str) -> str:
+    return f"{what} by {name}" if name else what

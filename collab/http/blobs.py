@@ -1,0 +1,37 @@
+"""Blobs of a notebook, for whoever may read it. Raster images are shown; everything else can only be saved."""
+
+import re
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from collab.http._request import access_of, services_of
+from collab.http.notebooks import attachment
+from collab.model import Role
+
+_SHOWN: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_MIME: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,100}")
+
+
+async def blob(request: Request) -> Response:
+    access = await access_of(request, Role.VIEWER, "Reading outputs")
+    services = services_of(request)
+    sha256 = request.path_params["sha256"]
+    path = services.blobs.path(sha256) if await services.store.has_blob(access.notebook.id, sha256) else None
+    if path is None:
+        raise HTTPException(404, "There is no such output in this notebook.")
+    kind = request.query_params.get("type", "").lower()
+    headers = attachment(request.query_params.get("name") or sha256[:12])
+    # Named by its content: it never changes. Private, as it belongs to a notebook.
+    headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    if kind in _SHOWN:
+        del headers["Content-Disposition"]
+        return FileResponse(path, media_type=kind, headers=headers)
+    safe = kind if _MIME.fullmatch(kind) else "application/octet-stream"
+    return FileResponse(path, media_type=safe, headers=headers)
+
+
+routes = [Route("/api/notebooks/{id}/blobs/{sha256}", blob)]

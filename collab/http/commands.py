@@ -1,0 +1,42 @@
+"""Commands for scripts: the same as on the socket, one a request."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from collab.commands import ROLE_FOR, BadCommand, Complete, Inspect, parse_command
+from collab.events import Event
+from collab.http._request import access_of, object_of, services_of
+from collab.model import Role
+from collab.room import CommandRefused
+from collab.sharing import allows, refusal
+
+
+async def command(request: Request) -> Response:
+    access = await access_of(request, Role.VIEWER, "Sending commands")
+    value = await object_of(request, 4 << 20)
+    try:
+        parsed = parse_command({"request": 0} | value)
+    except BadCommand as error:
+        raise HTTPException(400, str(error)) from error
+    if not allows(access.role, parsed):
+        raise HTTPException(403, refusal(access.role, parsed, ROLE_FOR[type(parsed)]))
+    if isinstance(parsed, (Complete, Inspect)):
+        raise HTTPException(400, "The answer to this command comes as an event; send it on the socket.")
+    async with services_of(request).rooms.use(access.notebook.id) as room:
+        if room.runs is None:
+            raise HTTPException(503, "This server has no runtime.")
+        try:
+            room.runs.request(parsed, access.caller.user, _nobody)
+        except CommandRefused as error:
+            raise HTTPException(409, str(error)) from error
+        await room.commit()
+    return JSONResponse({}, 202)
+
+
+def _nobody(event: Event) -> None:
+    """A request is over when it is accepted: what comes later is in the document."""
+
+
+routes = [Route("/api/notebooks/{id}/commands", command, methods=["POST"])]

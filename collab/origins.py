@@ -1,0 +1,163 @@
+"""The outermost layer: which host is asked for, and what may be had there (outputs.md sections 3 to 5).
+
+A host `{label}.localhost` is the output origin: the frame's static files and nothing else. The page's hosts are
+loopback names, addresses (when we listen to more than loopback) and the public URL's; any other is answered with 421,
+so that a foreign name that points here (DNS rebinding) reaches nothing.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from collab.config import Config, is_loopback
+
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.localhost")
+_FRAME_FILE: Final = re.compile(r"/_out/((?:live|stored)/frame\.html|assets/[A-Za-z0-9._-]+)")
+_SANDBOX: Final = "sandbox allow-scripts allow-forms allow-downloads allow-pointer-lock"
+_YEAR: Final = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The request's Host header: `name` without port, `port` as it stands there (F3), empty for the default one."""
+
+    name: str
+    port: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}:{self.port}" if self.port else self.name
+
+
+def parse_host(header: str) -> Host | None:
+    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(\d{1,5}))?", header.lower())
+    return None if found is None else Host(found[1], found[2] or "")
+
+
+def is_output_host(host: Host) -> bool:
+    return _LABEL.fullmatch(host.name) is not None
+
+
+def is_page_host(host: Host, config: Config) -> bool:
+    if host.name == "localhost" or is_loopback(host.name):
+        return True
+    if config.origin and config.origin.partition("://")[2] == host.text:
+        return True
+    return not is_loopback(config.host) and (_is_address(host.name) or host.name == config.host)
+
+
+def page_origin(host: Host, config: Config) -> str:
+    """Of the page that this request belongs to; behind a proxy that ends TLS, the public URL's."""
+    if config.origin and config.origin.partition("://")[2] == host.text:
+        return config.origin
+    return f"http://{host.text}"
+
+
+def output_template(host: Host) -> str:
+    """Where a page under `host` finds its frames; empty for the page's own host (LAN addresses have no subdomains)."""
+    if host.name == "localhost" or is_loopback(host.name):
+        return f"http://{{label}}.localhost{f':{host.port}' if host.port else ''}"
+    return ""
+
+
+class Origins:
+    def __init__(self, app: ASGIApp, config: Config) -> None:
+        self._app = app
+        self._config = config
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host = parse_host(headers.get("host", ""))
+        if host is not None and is_page_host(host, self._config):
+            if scope["type"] == "http" and scope["path"].startswith("/_out/"):
+                response = frame_file(self._config.static, scope, headers, host, own_host=True)
+                await response(scope, receive, send)
+                return
+            scope["state"]["host"] = host
+            await self._app(scope, receive, send)
+        elif host is not None and is_output_host(host) and scope["type"] == "http":
+            await frame_file(self._config.static, scope, headers, host, own_host=False)(scope, receive, send)
+        elif scope["type"] == "http":
+            sentence = "This server does not answer under this name; its operator sets COLLAB_PUBLIC_URL to allow one."
+            await JSONResponse({"error": sentence}, 421)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 4403})
+
+
+def frame_file(static: Path, scope: Scope, headers: Mapping[str, str], host: Host, own_host: bool) -> Response:
+    """One of the frame's static files with the headers that keep it in its box (outputs.md section 4)."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return JSONResponse({"error": "There is nothing to change here."}, 405)
+    if headers.get("service-worker", "") == "script":  # C2: no persistence
+        return JSONResponse({"error": "Outputs cannot register service workers."}, 403)
+    found = _FRAME_FILE.fullmatch(scope["path"])
+    file = None if found is None else static / "_out" / found[1]
+    if found is None or file is None or not file.is_file():
+        return JSONResponse({"error": "There is no such file for outputs."}, 404)
+    kind = found[1].partition("/")[0]
+    policy = "" if kind == "assets" else frame_policy(kind, host, own_host)
+    extra = {
+        "Origin-Agent-Cluster": "?1",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Access-Control-Allow-Origin": "*",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": _YEAR if kind == "assets" else "no-cache",
+    }
+    if policy:
+        extra["Content-Security-Policy"] = policy
+    if own_host:
+        extra["Document-Isolation-Policy"] = "isolate-and-credentialless"
+    return FileResponse(file, headers=extra)
+
+
+def frame_policy(kind: str, host: Host, own_host: bool) -> str:
+    """`live` may load from anywhere; `stored` loads nothing until its reader asks (outputs.md C1)."""
+    port = f":{host.port}" if host.port else ""
+    if own_host:
+        pages = base = f"http://{host.text} https://{host.text}"
+    else:
+        pages = f"http://localhost{port} http://127.0.0.1{port} http://[::1]{port}"
+        base = f"http://{host.text}"
+    common = f"frame-ancestors {pages}; base-uri 'none'; object-src 'none'"
+    if own_host:
+        common += f"; {_SANDBOX}"
+    if kind == "live":
+        return common
+    return (
+        f"default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: {base}; style-src 'unsafe-inline' {base}; "
+        f"img-src data: blob:; media-src data: blob:; font-src data: {base}; worker-src blob:; form-action 'none'; "
+        f"{common}"
+    )
+
+
+def page_policy(host: Host, page: str, nonce: str) -> str:
+    """The page's Content-Security-Policy (outputs.md section 4)."""
+    socket = page.replace("http", "ws", 1)
+    frames = f"{page}/_out/"
+    if output_template(host):
+        frames = f"http://*.localhost{f':{host.port}' if host.port else ''} {frames}"
+    return (
+        f"default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; "
+        f"img-src 'self' data: blob:; font-src 'self'; worker-src 'self'; connect-src 'self' {socket}; "
+        f"frame-src {frames}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types app dompurify"
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

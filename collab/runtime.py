@@ -1,0 +1,270 @@
+"""Client of Jupyter's kernel contract: one Notebook's kernel over REST and one WebSocket that comes back by itself.
+
+Nothing here knows the gateway's kind: any Jupyter server serves. `after=` asks ours for exactly what was missed; what
+came twice is dropped by its msg_id.
+"""
+
+import json
+import logging
+import random
+import struct
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+from urllib.parse import quote
+
+import anyio
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
+
+from collab.gateway import Gateway, NoGateway
+
+log = logging.getLogger(__name__)
+
+V1: Final = "v1.kernel.websocket.jupyter.org"
+_START_WITHIN_S: Final = 60.0
+_MAX_MESSAGE_BYTES: Final = 512 << 20
+_MAX_SEEN: Final = 20_000
+_MAX_UNSENT: Final = 1_000
+_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
+
+
+class RuntimeFailed(Exception):
+    """What was asked of the kernel did not work; the message is one sentence."""
+
+
+class KernelGone(RuntimeFailed):
+    """The kernel is not there any more, or is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """`session` names the process: it changes with every restart."""
+
+    id: str
+    session: str
+    name: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMessage:
+    """A message as it came, decoded; buffers are left out."""
+
+    channel: str
+    header: Mapping[str, object]
+    parent: Mapping[str, object]
+    content: Mapping[str, object]
+
+    @property
+    def id(self) -> str:
+        return str(self.header.get("msg_id", ""))
+
+    @property
+    def type(self) -> str:
+        return str(self.header.get("msg_type", ""))
+
+    @property
+    def parent_id(self) -> str:
+        return str(self.parent.get("msg_id", ""))
+
+
+class Runtime:
+    def __init__(self, http: httpx.AsyncClient, gateway: Gateway, session: str) -> None:
+        """`session` is our Jupyter session id: the same after a restart of ours, so that replies find us again."""
+        self._http = http
+        self._gateway = gateway
+        self._session = session
+        self._unsent: deque[bytes] = deque(maxlen=_MAX_UNSENT)
+        self._work = anyio.Event()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    # -- REST -----------------------------------------------------------------------------------------------------
+
+    async def start(self, spec: str, folder: str) -> Kernel:
+        """A new kernel that answers. Raises RuntimeFailed."""
+        answer = await self._call("POST", "/api/kernels", {"name": spec, "path": folder})
+        return await self._kernel(answer)
+
+    async def find(self, id: str) -> Kernel:
+        """Raises KernelGone and RuntimeFailed."""
+        return await self._kernel(await self._call("GET", f"/api/kernels/{quote(id)}"))
+
+    async def interrupt(self, id: str) -> None:
+        await self._call("POST", f"/api/kernels/{quote(id)}/interrupt")
+
+    async def restart(self, id: str) -> Kernel:
+        return await self._kernel(await self._call("POST", f"/api/kernels/{quote(id)}/restart"))
+
+    async def shut_down(self, id: str) -> None:
+        with suppress(KernelGone):
+            await self._call("DELETE", f"/api/kernels/{quote(id)}")
+
+    async def _kernel(self, model: Mapping[str, Any]) -> Kernel:
+        id, state = str(model.get("id", "")), str(model.get("execution_state", ""))
+        name = str(model.get("name", ""))
+        with suppress(RuntimeFailed):
+            spec = await self._call("GET", f"/api/kernelspecs/{quote(name)}")
+            name = str(spec.get("spec", {}).get("display_name", name))
+        return Kernel(id, f"{id}:{model.get('generation', 1)}", name, state, str(model.get("reason", "")))
+
+    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        try:
+            at = await self._gateway.address()
+            headers = {"Authorization": f"token {at.token}"}
+            answer = await self._http.request(
+                method, at.url + path, json=body if body is not None else None, headers=headers, timeout=_START_WITHIN_S
+            )
+        except NoGateway as error:
+            raise RuntimeFailed(str(error)) from error
+        except httpx.HTTPError as error:
+            raise RuntimeFailed(f"The kernel gateway does not answer ({type(error).__name__}).") from error
+        if answer.status_code == 404:
+            raise KernelGone("The kernel is gone: the gateway was restarted, or somebody shut it down.")
+        if answer.status_code >= 400:
+            raise RuntimeFailed(_sentence(answer))
+        value = answer.json() if answer.content else {}
+        return value if isinstance(value, dict) else {}
+
+    # -- channels -------------------------------------------------------------------------------------------------
+
+    def send(self, channel: str, type: str, id: str, content: Mapping[str, object]) -> None:
+        """Goes out in order, at once or when the connection is back."""
+        header = {"msg_id": id, "msg_type": type, "username": "", "session": self._session, "version": "5.4"}
+        self._unsent.append(encode(channel, header, content))
+        self._work.set()
+
+    def forget_unsent(self) -> None:
+        """For a fresh kernel: what was meant for the last one is not for it."""
+        self._unsent.clear()
+
+    async def listen(
+        self,
+        kernel: str,
+        after: str,
+        receive: Callable[[KernelMessage], Awaitable[None]],
+        connected: Callable[[bool], None],
+    ) -> None:
+        """Until cancelled, or KernelGone is raised. `after` is the last iopub msg_id that has been dealt with."""
+        last = [after]
+
+        async def once(message: KernelMessage) -> None:
+            if message.id in self._seen:
+                return
+            self._seen[message.id] = None
+            if len(self._seen) > _MAX_SEEN:
+                self._seen.popitem(last=False)
+            if message.channel == "iopub" and message.parent:
+                last[0] = message.id
+            await receive(message)
+
+        failures = 0
+        while True:
+            try:
+                async with await self._open(kernel, last[0]) as socket:
+                    connected(True)
+                    failures = 0
+                    await self._exchange(socket, once)
+            except (OSError, WebSocketException, NoGateway) as error:
+                log.info("The connection to a kernel was lost", extra={"kernel": kernel, "reason": str(error)})
+            connected(False)
+            await anyio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)] * (0.5 + random.random()))
+            failures += 1
+
+    async def _open(self, kernel: str, after: str) -> ClientConnection:
+        at = await self._gateway.address()
+        url = f"{at.url.replace('http', 'ws', 1)}/api/kernels/{quote(kernel)}/channels"
+        query = f"?session_id={quote(self._session)}&after={quote(after)}"
+        try:
+            return await connect(
+                url + query,
+                additional_headers={"Authorization": f"token {at.token}"},
+                subprotocols=[Subprotocol(V1)],
+                max_size=_MAX_MESSAGE_BYTES,
+                compression=None,
+                proxy=None,
+                open_timeout=10,
+            )
+        except InvalidStatus as error:
+            if error.response.status_code == 404:
+                raise KernelGone("The kernel is gone: the gateway was restarted, or somebody shut it down.") from error
+            raise
+        except (InvalidHandshake, TimeoutError) as error:
+            raise OSError(str(error)) from error
+
+    async def _exchange(self, socket: ClientConnection, receive: Callable[[KernelMessage], Awaitable[None]]) -> None:
+        async def write() -> None:
+            while True:
+                while self._unsent:
+                    await socket.send(self._unsent[0])
+                    self._unsent.popleft()
+                self._work = anyio.Event()
+                await self._work.wait()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_quietly, write)
+            try:
+                async for frame in socket:
+                    message = decode(frame)
+                    if message is not None:
+                        await receive(message)
+            except WebSocketException as error:
+                log.info("The connection to a kernel was lost", extra={"reason": str(error)})
+            tasks.cancel_scope.cancel()
+
+
+async def _quietly(write: Callable[[], Awaitable[None]]) -> None:
+    """A connection that ends is the reader's to notice; two errors at once would hide each other."""
+    with suppress(OSError, WebSocketException):
+        await write()
+
+
+def encode(channel: str, header: Mapping[str, object], content: Mapping[str, object]) -> bytes:
+    """A v1 frame (see kernelhost.wire for the layout; the contract is Jupyter's)."""
+    parts = (channel.encode(), *(json.dumps(part).encode() for part in (header, {}, {}, content)))
+    offsets = [8 * (len(parts) + 2)]
+    for part in parts:
+        offsets.append(offsets[-1] + len(part))
+    return struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets) + b"".join(parts)
+
+
+def decode(frame: bytes | str) -> KernelMessage | None:
+    """A v1 frame, or the older JSON text of servers that do not know v1. None for what is no message."""
+    try:
+        if isinstance(frame, str):
+            value = json.loads(frame)
+            return _message(value.get("channel"), value.get("header"), value.get("parent_header"), value.get("content"))
+        (count,) = struct.unpack_from("<Q", frame)
+        if not 6 <= count <= 10_000:
+            return None
+        offsets = struct.unpack_from(f"<{count}Q", frame, 8)
+        parts = [frame[start:stop] for start, stop in pairwise(offsets)]
+        header, parent, _, content = (json.loads(part) for part in parts[1:5])
+        return _message(parts[0].decode(), header, parent, content)
+    except (ValueError, struct.error, AttributeError, RecursionError) as error:
+        log.warning("A message of the gateway cannot be read", extra={"reason": str(error)})
+        return None
+
+
+def _message(channel: object, header: object, parent: object, content: object) -> KernelMessage:
+    return KernelMessage(
+        channel if isinstance(channel, str) else "shell", _mapping(header), _mapping(parent), _mapping(content)
+    )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sentence(answer: httpx.Response) -> str:
+    try:
+        value = answer.json()
+        return str(value.get("reason") or value.get("message") or value.get("error"))
+    except (ValueError, AttributeError):
+        return f"The kernel gateway answered {answer.status_code}."

@@ -1,0 +1,129 @@
+"""The one WebSocket: who may come in, then `Room.serve`, and out again when the access ends."""
+
+import logging
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+import anyio
+from starlette.websockets import WebSocket, WebSocketState
+
+from collab.auth import Caller, ForeignOrigin, NotSignedIn
+from collab.connection import Connection
+from collab.model import NotebookId
+from collab.notebook import SCHEMA
+from collab.origins import page_origin
+from collab.room import Room
+from collab.services import Services
+from collab.sharing import role_of
+from collab.store.store import NoNotebook, StoreError
+from collab.websocket import BrowserSocket
+from collab.wire import CLOSE_BUSY, CLOSE_FORBIDDEN, CLOSE_NO_NOTEBOOK, CLOSE_SIGN_IN, CLOSE_WRONG_EPOCH
+
+log = logging.getLogger(__name__)
+
+_MAX_REASON_BYTES: Final = 123  # RFC 6455, 5.5
+
+
+class _Refused(Exception):
+    """Whoever knocks is told why: a close code of the socket and a sentence."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+async def notebook_socket(websocket: WebSocket) -> None:
+    """Admission in one place: host (before us), origin, session, role, epoch. Only a foreign origin is not accepted:
+    a browser learns a close code only from a socket that was."""
+    services: Services = websocket.state.services
+    id = NotebookId(websocket.path_params["id"])
+    try:
+        caller = await _caller(websocket, services)
+        connection = await _admit(websocket, services, caller, id)
+    except ForeignOrigin:
+        await websocket.close(CLOSE_FORBIDDEN)
+        return
+    except _Refused as refused:
+        await websocket.accept()
+        await _close(websocket, refused.code, refused.reason)
+        return
+    try:
+        async with services.rooms.use(id) as room:
+            _check_epoch(websocket, room)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_watch_access, services, caller, room, connection)
+                await room.serve(connection)
+                tasks.cancel_scope.cancel()
+        code, reason = connection.ended or (1000, "")
+    except _Refused as refused:
+        code, reason = refused.code, refused.reason
+    except NoNotebook as error:
+        code, reason = CLOSE_NO_NOTEBOOK, str(error)
+    except StoreError as error:
+        code, reason = CLOSE_BUSY, str(error)
+    await _close(websocket, code, reason)
+
+
+async def _caller(websocket: WebSocket, services: Services) -> Caller:
+    page = page_origin(websocket.state.host, services.config)
+    try:
+        return await services.auth.caller(websocket.headers, websocket.cookies, page, changes=True)
+    except NotSignedIn as error:
+        raise _Refused(CLOSE_SIGN_IN, str(error)) from error
+
+
+async def _admit(websocket: WebSocket, services: Services, caller: Caller, id: NotebookId) -> Connection:
+    row = await services.store.notebook(id)
+    role = None if row is None else await services.auth.role(caller, id)
+    if row is None or row.trashed is not None or (role is None and not caller.is_owner):
+        # Who has no role learns nothing, not even that the notebook exists.
+        raise _Refused(CLOSE_NO_NOTEBOOK, "There is no such notebook, or you have no access to it.")
+    assert role is not None
+    schema = websocket.query_params.get("schema", str(SCHEMA))
+    if schema != str(SCHEMA):
+        raise _Refused(CLOSE_WRONG_EPOCH, f"This page speaks schema {schema:.8}; the server speaks {SCHEMA}.")
+    await websocket.accept()
+    return Connection(BrowserSocket(websocket), caller.user, role)
+
+
+def _check_epoch(websocket: WebSocket, room: Room) -> None:
+    """Before any sync message is exchanged (crdt.md X6)."""
+    epoch = websocket.query_params.get("epoch", str(room.epoch))
+    if epoch != str(room.epoch):
+        raise _Refused(CLOSE_WRONG_EPOCH, "The notebook was rebuilt; reload the page.")
+
+
+async def _watch_access(services: Services, caller: Caller, room: Room, connection: Connection) -> None:
+    """Acts when the access changes and in the moment in which it expires (crdt.md V1)."""
+    while True:
+        now = datetime.now(UTC)
+        grants = await services.auth.grants(caller, room.id)
+        ends = [grant.expires for grant in grants if grant.expires is not None and grant.expires > now]
+        wait_s = (min(ends) - now).total_seconds() + 0.01 if ends else math.inf
+        with anyio.move_on_after(wait_s):
+            await connection.access_changed.wait()
+        connection.access_changed.clear()
+        await _apply_role(services, caller, room, connection)
+
+
+async def _apply_role(services: Services, caller: Caller, room: Room, connection: Connection) -> None:
+    role = role_of(await services.auth.grants(caller, room.id), datetime.now(UTC))
+    if role is None:
+        connection.close(CLOSE_FORBIDDEN, "Your access to this notebook has ended.")
+    else:
+        room.change_role(connection, role)
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    if (
+        websocket.client_state is WebSocketState.DISCONNECTED
+        or websocket.application_state is WebSocketState.DISCONNECTED
+    ):
+        return
+    short = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+    try:
+        await websocket.close(code, short)
+    except RuntimeError:
+        log.debug("A browser left while its socket was being closed")
