@@ -52,7 +52,10 @@ export async function getVersion(): Promise<string> {
   return (await request<{ version: string }>("GET", "/healthz")).version;
 }
 
-export async function listNotebooks(choice: { readonly q: string; readonly trash: boolean }): Promise<NotebookSummary[]> {
+export async function listNotebooks(choice: {
+  readonly q: string;
+  readonly trash: boolean;
+}): Promise<NotebookSummary[]> {
   const query = new URLSearchParams();
   if (choice.q !== "") query.set("q", choice.q);
   if (choice.trash) query.set("trash", "true");
@@ -103,9 +106,7 @@ async function request<T>(method: string, url: string, body?: object): Promise<T
     response = await fetch(url, {
       method,
       credentials: "same-origin",
-      ...(body === undefined
-        ? {}
-        : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
     });
   } catch {
     throw new ApiError(0, "The server could not be reached.");
@@ -118,7 +119,8 @@ async function request<T>(method: string, url: string, body?: object): Promise<T
 async function reasonOf(response: Response): Promise<string> {
   try {
     const body: unknown = await response.json();
-    if (typeof body === "object" && body !== null && "error" in body && typeof body.error === "string") return body.error;
+    if (typeof body === "object" && body !== null && "error" in body && typeof body.error === "string")
+      return body.error;
   } catch {
     // A proxy's page instead of our JSON; the status says enough.
   }

@@ -1,8 +1,8 @@
 /** Rows of the File menu. */
 
+import { copyNotebook, createNotebook, type ExportFormat, exportUrl, trashNotebook } from "../api.ts";
 import { type Action, everywhere } from "./action.ts";
 import { ask, openDialog, type Workbench } from "./workbench.ts";
-import { copyNotebook, createNotebook, exportUrl, type ExportFormat, trashNotebook } from "../api.ts";
 
 function download(id: string, title: string, format: ExportFormat, outputs = true): Action {
   return {
@@ -67,8 +67,7 @@ export const fileActions: readonly Action[] = [
     title: "Make a copy",
     role: "viewer",
     keys: [],
-    run: (bench) =>
-      attempt(bench, async () => location.assign(`/n/${(await copyNotebook(bench.session.id)).id}`)),
+    run: (bench) => attempt(bench, async () => location.assign(`/n/${(await copyNotebook(bench.session.id)).id}`)),
   },
   {
     id: "file.save",

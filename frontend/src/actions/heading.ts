@@ -1,8 +1,8 @@
 /** Making a cell a Markdown heading: the marks at the start of its first line. */
 
+import { setType } from "../notebook/edits.ts";
 import type { Notebook } from "../notebook/schema.ts";
 import { cellOf } from "../notebook/schema.ts";
-import { setType } from "../notebook/edits.ts";
 import { STRUCTURE } from "../notebook/undo.ts";
 
 /** Length of the marks that stand before the words now: "## " is 3. */

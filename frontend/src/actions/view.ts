@@ -2,7 +2,7 @@
 
 import { orderedIds } from "../notebook/schema.ts";
 import { type Action, command, everywhere } from "./action.ts";
-import { chooseTheme, type Theme, THEMES, themeStore } from "./theme.ts";
+import { chooseTheme, THEMES, type Theme, themeStore } from "./theme.ts";
 import type { ViewState, Workbench } from "./workbench.ts";
 
 type Hidden = "hiddenSources" | "hiddenOutputs";

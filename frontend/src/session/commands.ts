@@ -1,7 +1,11 @@
 /** What the page asks the server to do (collab/commands.py). */
 
 export type Command =
-  | { readonly type: "run_cells"; readonly cells: readonly string[] | "all"; readonly sources?: Readonly<Record<string, string>> }
+  | {
+      readonly type: "run_cells";
+      readonly cells: readonly string[] | "all";
+      readonly sources?: Readonly<Record<string, string>>;
+    }
   | { readonly type: "cancel_runs"; readonly cells: readonly string[] | "all" }
   | { readonly type: "interrupt" }
   | { readonly type: "restart"; readonly run_all?: boolean; readonly clear_outputs?: boolean }

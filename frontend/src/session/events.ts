@@ -18,7 +18,13 @@ export interface Completions {
 }
 
 export type Event =
-  | { readonly type: "joined"; readonly notebook: string; readonly epoch: number; readonly user: User; readonly role: string }
+  | {
+      readonly type: "joined";
+      readonly notebook: string;
+      readonly epoch: number;
+      readonly user: User;
+      readonly role: string;
+    }
   | { readonly type: "acknowledged"; readonly frames: number }
   | { readonly type: "cannot_save"; readonly reason: string }
   | { readonly type: "role_changed"; readonly role: string }

@@ -1,6 +1,6 @@
 /** One tab's life in a notebook: the document in step with the server, presence, commands and events. No DOM. */
 import { digest } from "lib0/hash/sha256";
-import { applyAwarenessUpdate, Awareness, encodeAwarenessUpdate } from "y-protocols/awareness";
+import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import * as Y from "yjs";
 import { createStore, type StoreApi } from "zustand/vanilla";
 import { cellOf, type Notebook, openNotebook } from "../notebook/schema.ts";
@@ -8,7 +8,7 @@ import { createUndo, type Undo } from "../notebook/undo.ts";
 import type { Command } from "./commands.ts";
 import { type Completions, type Event, parseEvent, type RuntimeStatus, type User } from "./events.ts";
 import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
-import { peopleOf, type Person, samePeople } from "./people.ts";
+import { type Person, peopleOf, samePeople } from "./people.ts";
 import * as saving from "./saving.ts";
 import { createSocket, type WebSocketClass } from "./socket.ts";
 import { awarenessFrame, commandFrame, readFrame, step1Frame, step2Frame, updateFrame } from "./wire.ts";
@@ -334,7 +334,8 @@ export function openSession(options: SessionOptions): Session {
     flush();
     const mine = request;
     if (!live || !socket.send(commandFrame({ ...command, request: mine }))) {
-      const reason = "You are offline: nothing was run or changed on the runtime. Try again when the connection is back.";
+      const reason =
+        "You are offline: nothing was run or changed on the runtime. Try again when the connection is back.";
       queueMicrotask(() => emit({ type: "refused", reason, request: mine, command: command.type }));
     }
     return mine;

@@ -1,7 +1,7 @@
 /** The small toolbar of the active or hovered cell. One tab stop, arrows inside. */
 
 import { element, setAttribute } from "../shared/element.ts";
-import { icon, type IconName } from "../shared/icons.ts";
+import { type IconName, icon } from "../shared/icons.ts";
 
 export interface CellToolbar {
   readonly dom: HTMLElement;
@@ -26,7 +26,8 @@ export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
       [icon(sign)],
     );
     button.addEventListener("click", () => {
-      if (button.getAttribute("aria-disabled") !== "true") onAction(action === "cell.edit" && finishing ? "runtime.run" : action);
+      if (button.getAttribute("aria-disabled") !== "true")
+        onAction(action === "cell.edit" && finishing ? "runtime.run" : action);
     });
     return button;
   });
@@ -60,7 +61,11 @@ export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
           finishing = editing;
           setAttribute(button, "aria-label", editing ? "Done" : "Edit");
         }
-        setAttribute(button, "data-tip", disabled ? `${name}: needs editor` : (button.getAttribute("aria-label") ?? ""));
+        setAttribute(
+          button,
+          "data-tip",
+          disabled ? `${name}: needs editor` : (button.getAttribute("aria-label") ?? ""),
+        );
       }
     },
   };

@@ -3,10 +3,10 @@
  * Keeps the shells in step with the order, the selection with the shells, and the focus where its person left it.
  */
 
-import { perform } from "../../actions.ts";
 import { atLeast } from "../../actions/role.ts";
 import { extend, only, prune, type Selection } from "../../actions/selection.ts";
 import type { CellsView, ViewState, Workbench } from "../../actions/workbench.ts";
+import { perform } from "../../actions.ts";
 import { insertCell, moveCells } from "../../notebook/edits.ts";
 import { observeOrder } from "../../notebook/observe.ts";
 import { cellOf, orderedIds, runOf } from "../../notebook/schema.ts";
@@ -92,7 +92,10 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
   const update = (ids: Iterable<string> = order): void => {
     const state = view.getState();
     const place = new Map(order.map((id, at) => [id, at + 1]));
-    for (const id of ids) shells.get(id)?.update(contextOf(id, state, place.get(id) ?? 0));
+    for (const id of ids) {
+      shells.get(id)?.update(contextOf(id, state, place.get(id) ?? 0));
+      editors.relabel(id);
+    }
     top.update(0, atLeast(session.store.getState().role, "editor"));
     dom.toggleAttribute("data-empty", order.length === 0);
   };
@@ -158,7 +161,8 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
 
   const place = (node: HTMLElement, before: Element | null): void => {
     // moveBefore keeps frames alive, but only nodes that are already in the document can be moved.
-    if (node.isConnected && "moveBefore" in list && typeof list.moveBefore === "function") list.moveBefore(node, before);
+    if (node.isConnected && "moveBefore" in list && typeof list.moveBefore === "function")
+      list.moveBefore(node, before);
     else list.insertBefore(node, before);
   };
 
@@ -303,7 +307,8 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
         update(touched);
       }
       if (state.role !== old.role) update();
-      if (state.queue !== old.queue) for (const id of new Set([...state.queue, ...old.queue])) shells.get(id)?.refresh();
+      if (state.queue !== old.queue)
+        for (const id of new Set([...state.queue, ...old.queue])) shells.get(id)?.refresh();
       if (state.role !== old.role || state.runtime.session !== old.runtime.session) {
         for (const shell of shells.values()) shell.refresh();
       }
@@ -337,7 +342,10 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
 
 function sameSelection(a: Selection, b: Selection): boolean {
   return (
-    a.active === b.active && a.anchor === b.anchor && a.ids.length === b.ids.length && a.ids.every((id, at) => id === b.ids[at])
+    a.active === b.active &&
+    a.anchor === b.anchor &&
+    a.ids.length === b.ids.length &&
+    a.ids.every((id, at) => id === b.ids[at])
   );
 }
 

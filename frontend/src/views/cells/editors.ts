@@ -19,6 +19,8 @@ export interface Editors {
   near(id: string, isNear: boolean): void;
   /** The source changed while it may stand as plain text. */
   refresh(id: string): void;
+  /** The cell has another number now. */
+  relabel(id: string): void;
   drop(id: string): void;
   destroy(): void;
 }
@@ -47,11 +49,13 @@ export function createEditors(options: Options): Editors {
   const live = new Map<string, Live>();
   const nearby = new Set<string>();
 
+  const label = (id: string): string => `Source of cell ${options.number(id)}`;
+
   const place = (id: string): void => {
     const parent = slot(id);
     const cell = cellOf(session.notebook, id);
     if (parent === null || cell === null) return;
-    renderPlaceholder(parent, cell.source.toString(), cell.type);
+    renderPlaceholder(parent, cell.source.toString(), cell.type, label(id));
   };
 
   const remove = (id: string): void => {
@@ -75,6 +79,7 @@ export function createEditors(options: Options): Editors {
       cellId: id,
       parent,
       nonce,
+      label: label(id),
       onEscape: () => options.onEscape(id),
       onLeave: (direction) => options.onLeave(id, direction),
     });
@@ -120,6 +125,11 @@ export function createEditors(options: Options): Editors {
         const fresh = ensure(id);
         if (focused) fresh?.focus("end");
       }
+    },
+    relabel(id) {
+      const entry = live.get(id);
+      if (entry === undefined) slot(id)?.firstElementChild?.setAttribute("aria-label", label(id));
+      else entry.editor.setLabel(label(id));
     },
     drop(id) {
       remove(id);

@@ -124,9 +124,7 @@ function showBadges(parent: HTMLElement, words: readonly string[]): void {
   if (parent.dataset["words"] === text) return;
   parent.dataset["words"] = text;
   parent.replaceChildren(
-    ...words.map((word) =>
-      element("span", { class: "stale-badge", "data-tip": word }, [SHORT[word] ?? word]),
-    ),
+    ...words.map((word) => element("span", { class: "stale-badge", "data-tip": word }, [SHORT[word] ?? word])),
   );
 }
 
@@ -143,7 +141,8 @@ function showChips(parent: HTMLElement, people: readonly Person[]): void {
     return chip;
   });
   const rest = people.slice(most).map(({ user }) => user.name);
-  if (rest.length > 0) chips.push(element("span", { class: "chip chip-rest", "data-tip": rest.join(", ") }, [`+${rest.length}`]));
+  if (rest.length > 0)
+    chips.push(element("span", { class: "chip chip-rest", "data-tip": rest.join(", ") }, [`+${rest.length}`]));
   parent.replaceChildren(...chips);
 }
 

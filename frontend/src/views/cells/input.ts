@@ -34,7 +34,11 @@ export function createInputPrompt(onAnswer: (value: string) => void): InputPromp
         autocomplete: "off",
         spellcheck: "false",
       });
-      const form = element("form", {}, [question, field, element("button", { class: "button", type: "submit" }, ["Send"])]);
+      const form = element("form", {}, [
+        question,
+        field,
+        element("button", { class: "button", type: "submit" }, ["Send"]),
+      ]);
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         onAnswer(field.value);

@@ -52,10 +52,7 @@ export function stateWords(state: CellState): string {
 }
 
 export function staleWords(stale: Staleness): string[] {
-  return [
-    ...(stale.edited ? ["edited since run"] : []),
-    ...(stale.earlierStart ? ["earlier runtime start"] : []),
-  ];
+  return [...(stale.edited ? ["edited since run"] : []), ...(stale.earlierStart ? ["earlier runtime start"] : [])];
 }
 
 /** What stands between the brackets: "[ ]", "[2nd]", "[7]". */

@@ -85,7 +85,8 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   const gutter = createGutter(() => {
     const { kind } = state();
     const missing = missingRole(session.store.getState().role, "runner");
-    if (kind === "never" || kind === "finished" || kind === "failed" || kind === "cancelled") on.onAction(id, "runtime.run");
+    if (kind === "never" || kind === "finished" || kind === "failed" || kind === "cancelled")
+      on.onAction(id, "runtime.run");
     else if (missing === null) on.onStop(id);
   });
   const slot = element("div", { class: "cell-source" });
@@ -150,13 +151,17 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     setAttribute(dom, "data-stale", stale.edited || stale.earlierStart ? "" : null);
     setAttribute(dom, "aria-current", context.active ? "true" : null);
     setAttribute(dom, "aria-roledescription", `${TYPE_WORDS[cell.type]} cell`);
-    setAttribute(dom, "aria-label", [
-      `Cell ${number} of ${count}`,
-      TYPE_WORDS[cell.type],
-      ...(cell.type === "code" ? [stateWords(now), ...staleWords(stale)] : []),
-      ...(people.length > 0 ? [`${people.map((person) => person.user.name).join(", ")} here`] : []),
-      ...(context.selected && !context.active ? ["selected"] : []),
-    ].join(", "));
+    setAttribute(
+      dom,
+      "aria-label",
+      [
+        `Cell ${number} of ${count}`,
+        TYPE_WORDS[cell.type],
+        ...(cell.type === "code" ? [stateWords(now), ...staleWords(stale)] : []),
+        ...(people.length > 0 ? [`${people.map((person) => person.user.name).join(", ")} here`] : []),
+        ...(context.selected && !context.active ? ["selected"] : []),
+      ].join(", "),
+    );
     dom.tabIndex = context.active ? 0 : -1;
     setAttribute(text, "aria-label", `Text of cell ${number}`);
     setAttribute(output, "aria-label", `Output of cell ${number}`);

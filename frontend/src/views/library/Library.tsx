@@ -1,7 +1,7 @@
 import { type DragEvent, useCallback, useEffect, useRef, useState } from "react";
 import { createNotebook, listNotebooks, type Me, type NotebookSummary } from "../../api.ts";
-import { Icon } from "../shared/Icon.tsx";
 import { alarm, say } from "../shared/announcements.ts";
+import { Icon } from "../shared/Icon.tsx";
 import { LibraryBanner } from "./LibraryBanner.tsx";
 import { LibraryList } from "./LibraryList.tsx";
 import { uploadFiles } from "./upload.ts";

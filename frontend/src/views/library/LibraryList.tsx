@@ -57,7 +57,9 @@ function Empty({ trash, query, onCreate }: { trash: boolean; query: string; onCr
       <div className="empty">
         <Icon name="search" />
         <h2>Nothing found</h2>
-        <p>No {trash ? "notebook in the trash" : "notebook"} has “{query}” in its title, text or code.</p>
+        <p>
+          No {trash ? "notebook in the trash" : "notebook"} has “{query}” in its title, text or code.
+        </p>
       </div>
     );
   }

@@ -64,7 +64,9 @@ export function LibraryRow({ notebook, trash, onChanged }: Props) {
             className="button"
             disabled={!atLeast(role, "owner")}
             aria-label={`Restore ${title}`}
-            onClick={() => void attempt(`${title} is back in the Library.`, () => changeNotebook(id, { trashed: false }))}
+            onClick={() =>
+              void attempt(`${title} is back in the Library.`, () => changeNotebook(id, { trashed: false }))
+            }
           >
             <Icon name="restore" />
             Restore

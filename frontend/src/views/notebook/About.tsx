@@ -11,7 +11,9 @@ export function About({ onClose }: { readonly onClose: () => void }) {
   }, []);
   return (
     <Dialog title="About" onClose={onClose} className="dialog-small">
-      <p className="dialog-text">collab {version}: notebooks that several people write and run together, on a machine of yours.</p>
+      <p className="dialog-text">
+        collab {version}: notebooks that several people write and run together, on a machine of yours.
+      </p>
     </Dialog>
   );
 }

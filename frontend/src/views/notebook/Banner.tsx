@@ -24,7 +24,11 @@ export function Banner({ bench, me, title }: Props) {
       <SaveState bench={bench} />
       <div className="banner-end">
         <People bench={bench} />
-        <button type="button" className="button button-primary share-button" onClick={() => perform("file.share", bench)}>
+        <button
+          type="button"
+          className="button button-primary share-button"
+          onClick={() => perform("file.share", bench)}
+        >
           <Icon name="share" />
           Share
         </button>

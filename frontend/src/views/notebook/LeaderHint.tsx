@@ -5,7 +5,9 @@ import { isMac } from "../shared/platform";
 import type { NotebookBench } from "./bench";
 
 const ROWS = ACTIONS.flatMap(({ id, title, keys }) =>
-  keys.filter((binding) => binding.keys.startsWith("Leader ")).map((binding) => ({ id, title, keys: binding.keys.slice(7) })),
+  keys
+    .filter((binding) => binding.keys.startsWith("Leader "))
+    .map((binding) => ({ id, title, keys: binding.keys.slice(7) })),
 );
 
 /** What the key after Ctrl+M can be, for the two seconds that it waits. */

@@ -1,6 +1,6 @@
 import { Menubar } from "radix-ui";
 import { useRef, useState } from "react";
-import { actionOf, disabledReason, LINE, type MenuEntry, MENUS, perform } from "../../actions";
+import { actionOf, disabledReason, LINE, MENUS, type MenuEntry, perform } from "../../actions";
 import { showKeys } from "../../actions/keys";
 import { Icon } from "../shared/Icon";
 import { isMac } from "../shared/platform";
@@ -102,7 +102,11 @@ function Item({ id, bench, onPick }: ItemProps) {
   const words = (
     <>
       <span className="menu-title">{action.title}</span>
-      {reason !== null && <span className="menu-reason" aria-hidden="true">{reason}</span>}
+      {reason !== null && (
+        <span className="menu-reason" aria-hidden="true">
+          {reason}
+        </span>
+      )}
       {reason === null && keys !== undefined && (
         <span className="menu-keys" aria-hidden="true">
           {showKeys(keys, isMac())}
@@ -113,14 +117,27 @@ function Item({ id, bench, onPick }: ItemProps) {
   if (action.checked !== undefined) {
     const on = action.checked(bench);
     return (
-      <Menubar.CheckboxItem className="menu-item" checked={on} textValue={action.title} disabled={reason !== null} aria-description={reason ?? undefined} onSelect={() => onPick(id)}>
+      <Menubar.CheckboxItem
+        className="menu-item"
+        checked={on}
+        textValue={action.title}
+        disabled={reason !== null}
+        aria-description={reason ?? undefined}
+        onSelect={() => onPick(id)}
+      >
         <span className="menu-check">{on && <Icon name="check" />}</span>
         {words}
       </Menubar.CheckboxItem>
     );
   }
   return (
-    <Menubar.Item className="menu-item" textValue={action.title} disabled={reason !== null} aria-description={reason ?? undefined} onSelect={() => onPick(id)}>
+    <Menubar.Item
+      className="menu-item"
+      textValue={action.title}
+      disabled={reason !== null}
+      aria-description={reason ?? undefined}
+      onSelect={() => onPick(id)}
+    >
       <span className="menu-check" />
       {words}
     </Menubar.Item>

@@ -2,8 +2,8 @@ import { useEffect, useState } from "react";
 import { getNotebook, type Me, type NotebookInfo } from "../../api";
 import { createFrames } from "../../outputs/frames";
 import { openSession } from "../../session/session";
-import { createBench, type NotebookBench } from "./bench";
 import { Failure } from "../shared/Failure";
+import { createBench, type NotebookBench } from "./bench";
 import { NotebookSkeleton } from "./NotebookSkeleton";
 import { Workspace } from "./Workspace";
 
@@ -66,6 +66,11 @@ function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
     offline: true,
   });
   const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
-  const frames = createFrames({ notebookId: id, labels: info.output_label, originTemplate, pageOrigin: location.origin });
+  const frames = createFrames({
+    notebookId: id,
+    labels: info.output_label,
+    originTemplate,
+    pageOrigin: location.origin,
+  });
   return createBench({ session, frames, nonce });
 }

@@ -36,7 +36,10 @@ export function Palette({ bench, onClose, onChoose }: Props) {
     const step = steps[event.key];
     if (step !== undefined && rows.length > 0) {
       event.preventDefault();
-      const next = Math.abs(step) === 1 ? (at + step + rows.length) % rows.length : Math.max(0, Math.min(rows.length - 1, at + step));
+      const next =
+        Math.abs(step) === 1
+          ? (at + step + rows.length) % rows.length
+          : Math.max(0, Math.min(rows.length - 1, at + step));
       setAt(next);
       document.getElementById(`${list}-${String(next)}`)?.scrollIntoView({ block: "nearest" });
     }

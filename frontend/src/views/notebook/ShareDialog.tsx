@@ -5,7 +5,7 @@ import { createLink, type Link, listLinks, revokeLink } from "../../api";
 import { Dialog } from "../shared/Dialog";
 import { Icon } from "../shared/Icon";
 import type { NotebookBench } from "./bench";
-import { expiryOf, EXPIRIES, type Expiry, expiryWords, LINK_ROLES, type LinkRole } from "./link_choice";
+import { EXPIRIES, type Expiry, expiryOf, expiryWords, LINK_ROLES, type LinkRole } from "./link_choice";
 
 interface Props {
   readonly bench: NotebookBench;
@@ -99,7 +99,10 @@ export function ShareDialog({ bench, title, onClose }: Props) {
           {atLeast(access, "runner") && (
             <p className="notice notice-warn">
               <Icon name="warning" />
-              <span>Whoever runs code here uses this machine’s account: its files, network and rights. Send the link only to people you trust.</span>
+              <span>
+                Whoever runs code here uses this machine’s account: its files, network and rights. Send the link only to
+                people you trust.
+              </span>
             </p>
           )}
           <div className="share-copy">

@@ -9,7 +9,10 @@ import { groupOf, rank } from "./palette_rank";
 /** The keys, made from the action table: in a cell, in its editor, everywhere. */
 export function Shortcuts({ onClose }: { readonly onClose: () => void }) {
   const [query, setQuery] = useState("");
-  const rows = rank(query, ACTIONS.filter((action) => action.keys.length > 0));
+  const rows = rank(
+    query,
+    ACTIONS.filter((action) => action.keys.length > 0),
+  );
   return (
     <Dialog title="Keyboard shortcuts" onClose={onClose} className="dialog-wide">
       <p className="dialog-text">

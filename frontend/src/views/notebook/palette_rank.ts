@@ -23,7 +23,10 @@ export function groupOf(id: string): string {
 
 /** All words must occur, in the title or its group; those that begin words of the title come first. */
 export function rank(query: string, actions: readonly Action[]): readonly Action[] {
-  const words = query.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  const words = query
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   if (words.length === 0) return actions;
   const scored = actions.flatMap((action) => {
     const title = action.title.toLowerCase();

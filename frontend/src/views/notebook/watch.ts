@@ -1,8 +1,8 @@
 /** What a person should hear of without asking: refusals, notices, lost connections, runs that ended. */
 
+import type { Workbench } from "../../actions/workbench";
 import { observeRun } from "../../notebook/observe";
 import { orderedIds, runOf } from "../../notebook/schema";
-import type { Workbench } from "../../actions/workbench";
 import { duration } from "../shared/time";
 
 export function watchSession(bench: Workbench): () => void {
@@ -28,7 +28,8 @@ export function watchSession(bench: Workbench): () => void {
         if (run?.prompt != null) heard(`Cell ${number} waits for input.`);
         return;
       }
-      const took = run.started !== null && run.finished !== null ? ` after ${duration(run.finished - run.started)}` : "";
+      const took =
+        run.started !== null && run.finished !== null ? ` after ${duration(run.finished - run.started)}` : "";
       heard(`Cell ${number} ${run.state}${took}.`);
     });
   };
@@ -44,7 +45,8 @@ export function watchSession(bench: Workbench): () => void {
       if (event.type === "notice") bench.say(event.text);
     }),
     store.subscribe((state, old) => {
-      if (state.phase !== old.phase && state.phase === "offline") bench.alarm("The connection is lost. You can go on writing.");
+      if (state.phase !== old.phase && state.phase === "offline")
+        bench.alarm("The connection is lost. You can go on writing.");
       if (state.phase === "synced" && old.phase === "offline") bench.say("Connected again.");
       if (state.runtime.status !== old.runtime.status) watchRunning();
     }),

@@ -23,7 +23,8 @@ export function Dialog({ title, onClose, children, role = "dialog", className = 
     return () => {
       dialog.close();
       // Only when nothing else took it meanwhile.
-      if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body) before.focus();
+      if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body)
+        before.focus();
     };
   }, []);
 

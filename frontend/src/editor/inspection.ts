@@ -1,0 +1,92 @@
+/** Documentation of what stands at the caret, from the kernel: by Shift+Tab, and by resting the pointer on a name. */
+import { type Extension, Prec, StateEffect, StateField } from "@codemirror/state";
+import { type EditorView, hoverTooltip, keymap, showTooltip, type Tooltip } from "@codemirror/view";
+import type { Session } from "../session/session.ts";
+import { toCodePoints } from "./offsets.ts";
+
+const HOVER_MS = 600;
+
+const show = StateEffect.define<Tooltip | null>();
+
+const shown = StateField.define<Tooltip | null>({
+  create: () => null,
+  update(tooltip, transaction) {
+    for (const effect of transaction.effects) if (effect.is(show)) return effect.value;
+    return transaction.docChanged || transaction.selection !== undefined ? null : tooltip;
+  },
+  provide: (field) => showTooltip.from(field),
+});
+
+/** Whether the kernel could answer now: it has nothing to do, and this person may ask it. */
+export function mayAsk(session: Session): boolean {
+  const { runtime, role, phase } = session.store.getState();
+  return (
+    phase === "synced" && runtime.status === "idle" && (role === "runner" || role === "editor" || role === "owner")
+  );
+}
+
+export function inspection(session: Session): Extension {
+  const ask = async (view: EditorView, at: number): Promise<string> => {
+    if (!mayAsk(session)) return "";
+    const code = view.state.doc.toString();
+    return session.inspect(code, toCodePoints(code, at)).catch(() => "");
+  };
+  return [
+    shown,
+    Prec.high(
+      keymap.of([
+        {
+          key: "Shift-Tab",
+          run(view) {
+            const { main } = view.state.selection;
+            const before = view.state.doc
+              .lineAt(main.head)
+              .text.slice(0, main.head - view.state.doc.lineAt(main.head).from);
+            if (!main.empty || before.trim() === "") return false;
+            void ask(view, main.head).then((text) => {
+              if (text !== "") view.dispatch({ effects: show.of(tooltipAt(main.head, text)) });
+            });
+            return true;
+          },
+        },
+        {
+          key: "Escape",
+          run(view) {
+            if (view.state.field(shown) === null) return false;
+            view.dispatch({ effects: show.of(null) });
+            return true;
+          },
+        },
+      ]),
+    ),
+    hoverTooltip(
+      async (view, at) => {
+        const word = view.state.wordAt(at);
+        if (word === null || view.state.field(shown) !== null) return null;
+        const text = await ask(view, word.to);
+        return text === "" ? null : { ...tooltipAt(word.from, text), end: word.to };
+      },
+      { hoverTime: HOVER_MS, hideOnChange: true },
+    ),
+  ];
+}
+
+function tooltipAt(pos: number, text: string): Tooltip {
+  return {
+    pos,
+    above: false,
+    create: () => {
+      const dom = document.createElement("pre");
+      dom.className = "inspection";
+      dom.setAttribute("role", "tooltip");
+      dom.textContent = withoutColors(text);
+      return { dom };
+    },
+  };
+}
+
+/** ANSI colours say little about prose; the words stay. */
+export function withoutColors(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
+  return text.replace(/\x1b\[[0-9;:]*[A-Za-z]/g, "");
+}
