@@ -13,6 +13,7 @@ export default defineConfig({
     target: "es2022",
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1500,
+    assetsInlineLimit: 0, // the page's policy takes fonts from files only
   },
   test: { include: ["src/**/*.test.ts", "frame/**/*.test.ts"], testTimeout: 20_000 },
 });
