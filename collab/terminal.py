@@ -1,233 +1,401 @@
-"""Text as a terminal shows it: carriage returns, backspaces and erasing act, colours stay as escape sequences.
+"""Text as a terminal shows it: carriage returns, backspaces, erasing and going up act, colours stay as escape codes.
 
-Only lines from the cursor's highest reach on can still change; what lies above is final. So a progress bar rewrites one
-line, and a million lines cost one pass.
+The cursor reaches the last `_REACH` lines; what lies above them is final. So a progress bar rewrites one line, and a
+million lines cost one pass. A line that is only added to keeps its codes as they came; one that is overwritten gets
+those that each character needs. A character is a column, also a wide one.
 """
 
 import re
-from collections import deque
-from collections.abc import Iterator
-from itertools import chain
+from functools import lru_cache
+from itertools import groupby
 from typing import Final
 
-MAX_WHOLE_CHARS: Final = 64 << 20
-_LATEST_CHARS: Final = 1 << 20
+from collab.notebook import clean
 
-# One token: a control sequence, another escape, a control character, or a run of plain text.
-_TOKEN: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[^\[\]]|[\r\n\b]|[^\x1b\r\n\b]+"
+MAX_WHOLE_CHARS: Final = 64 << 20
+CUT_NOTE: Final = "\n[The output was longer than this; the rest of it was not kept.]\n"
+
+_REACH: Final = 64  # lines; nested progress bars use a dozen
+_WRAP: Final = 8192  # a line of twice as many columns loses its first half to what is final
+
+# Bounded, so that it does not depend on how the data was cut into pieces what counts as an escape.
+_ESCAPE: Final = re.compile(
+    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}[@-~]"
+    r"|[\]PX^_][^\x00-\x1f\x7f]{0,4096}(?:\x07|\x1b\\)"
+    r"|[ -/]{1,4}[0-~]|[0-OQ-WYZ\\`-~])"
 )
-_UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\Z")
-_MAX_UNFINISHED: Final = 256
-_UP: Final = re.compile(r"\x1b\[(\d*)A")
-_DOWN: Final = re.compile(r"\x1b\[(\d*)B")
-_FORTH: Final = re.compile(r"\x1b\[(\d*)C")
-_BACK: Final = re.compile(r"\x1b\[(\d*)D")
-_COLUMN: Final = re.compile(r"\x1b\[(\d*)G")
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
-_ERASE: Final = re.compile(r"\x1b\[([012]?)K")
-# Lines that the cursor may still go back to; nested progress bars use a dozen.
-_MAX_OPEN_LINES: Final = 200
-_MAX_COLUMN: Final = 10_000
+_UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}|[\]PX^_][^\x00-\x1f\x7f]{0,4096}\x1b?|[ -/]{1,4})?\Z")
+_SPECIAL: Final = re.compile(r"[\x00-\x08\r\x0e-\x1f\x7f]")
+_COLOUR: Final = re.compile(r"\x1b\[([0-9;:]*)m")
+_MOVE: Final = re.compile(r"\x1b\[([0-9]*)([ABCDGK])")
+
+# The attribute that an SGR number sets, or with None those that it takes back.
+_ATTRIBUTES: Final = {
+    **{1: "1", 2: "2", 3: "3", 4: "4", 5: "5", 6: "5", 7: "7", 8: "8", 9: "9", 21: "4", 53: "53"},
+    **dict.fromkeys((*range(30, 39), *range(90, 98)), "38"),
+    **dict.fromkeys((*range(40, 49), *range(100, 108)), "48"),
+    58: "58",
+}
+_TAKEN_BACK: Final = {22: "12", 23: "3", 24: "4", 25: "5", 27: "7", 28: "8", 29: "9"}
+_TAKEN_BACK_ONE: Final = {39: "38", 49: "48", 55: "53", 59: "58"}
 
 
 class _Line:
-    """Cells of one line: each is the colour codes before a character, and the character."""
+    """The line at the cursor. While it is only added to it is `parts`; once overwritten it is `chars` and `pens`.
 
-    __slots__ = ("cells", "tail")
+    `start` and `end` are the pens at its borders: the lines around it are written on that condition.
+    """
 
-    def __init__(self) -> None:
-        self.cells: list[str] = []
-        self.tail = ""  # colour codes after the last character
+    __slots__ = ("chars", "codes", "end", "parts", "pens", "start", "width")
+
+    def __init__(self, start: str, end: str, text: str, width: int) -> None:
+        self.parts = [text] if text else []
+        self.width = width
+        self.codes = len(text) - width
+        self.start = start
+        self.end = end
+        self.chars: list[str] | None = None
+        self.pens: list[str] = []
 
     def text(self) -> str:
-        return "".join(self.cells) + self.tail
+        if self.chars is None:
+            if len(self.parts) > 1:
+                self.parts = ["".join(self.parts)]
+            return self.parts[0] if self.parts else ""
+        shown: list[str] = []
+        before, at = self.start, 0
+        for pen, group in groupby(self.pens):
+            stop = at + sum(1 for _ in group)
+            shown.append(_change(before, pen))
+            shown.extend(self.chars[at:stop])
+            before, at = pen, stop
+        shown.append(_change(before, self.end))
+        return "".join(shown)
+
+    def explode(self) -> list[str]:
+        if self.chars is not None:
+            return self.chars
+        self.chars, pen, at = [], self.start, 0
+        text = self.text()
+        for code in _COLOUR.finditer(text):
+            self._extend(text[at : code.start()], pen)
+            pen, at = _painted(pen, code[1]), code.end()
+        self._extend(text[at:], pen)
+        return self.chars
+
+    def _extend(self, text: str, pen: str) -> None:
+        assert self.chars is not None
+        self.chars.extend(text)
+        self.pens.extend([pen] * len(text))
 
 
 class Terminal:
-    """`text` is what is shown; it ends in a lone "\\r" when the cursor stands at the start of a last line that has
-    content, so that a terminal made of the stored text goes on where this one was."""
+    """`text` ends in a lone "\\r" when the cursor stands at the start of a last line that has content, so that a
+    terminal made of the stored text goes on where this one was. Any other place of the cursor is not stored."""
 
     def __init__(self, text: str = "", limit: int = MAX_WHOLE_CHARS) -> None:
-        self._final: list[str] = []  # lines that cannot change any more, each with its "\n"
+        self._final: list[str] = []  # what cannot change any more, up to `limit`
         self._limit = limit
-        self._latest: deque[str] = deque()  # what comes after `limit`; only its end is kept
-        self._latest_chars = 0
-        self._lines: list[_Line] = [_Line()]
+        self._kept = 0
+        self._final_chars = 0
+        self._fresh: list[str] = []  # what became final since the last `take`
+        self._base = ""  # the pen before the first of `_rows`
+        self._rows = [""]
         self._row = 0
         self._column = 0
-        self._colour = ""
+        self._pen = ""
+        self._line: _Line | None = _Line("", "", "", 0)  # what `_rows[_row]` is by now
         self._rest = ""
-        # What `take` gave out, above the lines that may still change, and those lines as they were then.
-        self._taken_final = 0
-        self._taken_open = ""
-        self._final_chars = 0
+        self._taken = ""  # all that was not final when last taken
         self.write(text)
         self.take()
 
     @property
     def text(self) -> str:
         """All of it; beyond the limit its beginning, with a line that says so."""
-        if self._latest:
-            return "".join(self._final) + "[The output was longer than this.]\n"
+        if self._kept < self._final_chars:
+            return "".join(self._final) + CUT_NOTE
         return "".join(self._final) + self._open()
 
     @property
-    def chars(self) -> int:
-        """How many have been printed so far."""
-        return self._final_chars + sum(len(line.cells) + 1 for line in self._lines) - 1
-
-    def head(self, chars: int) -> str:
-        return _gathered(iter((*self._final[: chars + 1], self._open())), chars)[:chars]
-
-    def tail(self, chars: int) -> str:
-        parts: list[str] = []
-        size = 0
-        for part in chain((self._open(),), reversed(self._latest), reversed(self._final)):
-            parts.append(part)
-            size += len(part)
-            if size >= chars:
-                break
-        return "".join(reversed(parts))[-chars:]
+    def kept(self) -> int:
+        """How many characters are held in memory."""
+        return self._kept
 
     def write(self, data: str) -> None:
-        data, self._rest = self._rest + data, ""
-        unfinished = _UNFINISHED.search(data)
-        if unfinished is not None and len(data) - unfinished.start() <= _MAX_UNFINISHED:
-            data, self._rest = data[: unfinished.start()], data[unfinished.start() :]
-        for match in _TOKEN.finditer(data):
-            token = match[0]
-            first = token[0]
-            if first == "\n":
-                self._new_line()
-            elif first == "\r":
-                self._column = 0
-            elif first == "\b":
-                self._column = max(0, self._column - 1)
-            elif first == "\x1b":
-                self._escape(token)
-            else:
-                self._put(token)
+        data = self._rest + clean(data) if self._rest else clean(data)
+        self._rest = ""
+        at = 0
+        while found := _SPECIAL.search(data, at):
+            if found.start() > at:
+                self._print(data[at : found.start()])
+            at = found.end()
+            match found[0]:
+                case "\r":
+                    self._column = 0
+                case "\b":
+                    self._column = max(0, self._column - 1)
+                case "\x1b":
+                    escape = _ESCAPE.match(data, found.start())
+                    if escape is not None:
+                        self._escape(escape[0])
+                        at = escape.end()
+                    elif _UNFINISHED.match(data, found.start()):
+                        self._rest = data[found.start() :]
+                        return
+        if at < len(data):
+            self._print(data[at:] if at else data)
 
     def take(self) -> tuple[int, str]:
         """How many leading characters of the text last taken still stand, and what follows them now."""
-        fresh = "".join(self._final[self._taken_final :])
-        now = self._open()
-        start = self._final_chars - len(fresh)
-        tail = fresh + now
-        same = _common(self._taken_open, tail)
-        self._taken_final = len(self._final)
-        self._taken_open = now
-        return start + same, tail[same:]
+        open = self._open()
+        fresh = "".join(self._fresh)
+        now = fresh + open
+        same = _common(self._taken, now)
+        keep = self._final_chars - len(fresh) + same
+        self._taken = open
+        self._fresh.clear()
+        return keep, now[same:]
 
     def _open(self) -> str:
-        text = "\n".join(line.text() for line in self._lines)
-        at_start = self._row == len(self._lines) - 1 and self._column == 0 and self._lines[-1].text() != ""
-        return text + ("\r" if at_start else "")
+        if self._line is not None:
+            self._rows[self._row] = self._line.text()
+        text = "\n".join(self._rows)
+        at_start = self._column == 0 and self._row == len(self._rows) - 1 and self._rows[-1] != ""
+        return text + "\r" if at_start else text
 
-    def _new_line(self) -> None:
-        self._row += 1
-        self._column = 0
-        if self._row == len(self._lines):
-            self._lines.append(_Line())
-        if len(self._lines) > _MAX_OPEN_LINES:
-            self._close_lines()
+    # -- printing --------------------------------------------------------------------------------------------------
 
-    def _close_lines(self) -> None:
-        """All but the latest become final. They go in bulk, so that this costs little for each line."""
-        closing = len(self._lines) - _MAX_OPEN_LINES // 2
-        closing = min(closing, self._row)
-        done = "".join(line.text() + "\n" for line in self._lines[:closing])
-        self._keep(done)
-        del self._lines[:closing]
-        self._row -= closing
-
-    def _keep(self, done: str) -> None:
-        if self._final_chars <= self._limit:
-            self._final.append(done)
+    def _print(self, text: str) -> None:
+        first, *others = text.split("\n")
+        self._put(first)
+        if not others:
+            return
+        *whole, last = others
+        if whole and self._is_last() and max(map(len, whole)) < 2 * _WRAP:
+            self._print_lines(whole)
         else:
-            self._latest.append(done)
-            self._latest_chars += len(done)
-            while self._latest_chars - len(self._latest[0]) > _LATEST_CHARS:
-                self._latest_chars -= len(self._latest.popleft())
-        self._final_chars += len(done)
+            for line in whole:
+                self._new_line()
+                self._put(line)
+        self._new_line()
+        self._put(last)
+
+    def _print_lines(self, lines: list[str]) -> None:
+        """Whole lines below the last one, as a flood prints them: none is looked at by character."""
+        end = self._current().end
+        if end != self._pen:
+            at = next((at for at, line in enumerate(lines) if line), None)
+            if at is not None:
+                lines[at] = _change(end, self._pen) + lines[at]
+                end = self._pen
+        self._leave()
+        self._rows.extend(lines)
+        self._row = len(self._rows) - 1
+        self._column = len(_COLOUR.sub("", self._rows[-1]))
+        self._line = _Line(self._pen, end, self._rows[-1], self._column)
+        self._trim()
 
     def _put(self, text: str) -> None:
-        cells = self._lines[self._row].cells
-        if self._column > len(cells):
-            cells.extend(" " * (self._column - len(cells)))
-        if self._colour or self._column < len(cells):
-            self._overwrite(cells, text)
+        while text:
+            room = 2 * _WRAP - self._column
+            self._put_within(text[:room])
+            text = text[room:]
+            if self._column >= 2 * _WRAP:
+                self._wrap()
+
+    def _put_within(self, text: str) -> None:
+        line = self._current()
+        if line.chars is None and self._column == line.width and self._is_last():
+            if line.end != self._pen:
+                line.parts.append(_change(line.end, self._pen))
+                line.end = self._pen
+            line.parts.append(text)
+            line.width += len(text)
         else:
-            line = self._lines[self._row]
-            if line.tail:
-                text_cells = [line.tail + text[0], *text[1:]]
-                line.tail = ""
-                cells.extend(text_cells)
-            else:
-                cells.extend(text)
+            chars = line.explode()
+            missing = self._column - len(chars)
+            if missing > 0:
+                chars.extend(" " * missing)
+                line.pens.extend([""] * missing)
+            stop = self._column + len(text)
+            chars[self._column : stop] = text
+            line.pens[self._column : stop] = [self._pen] * len(text)
+            if self._is_last() and stop >= len(chars):
+                line.end = self._pen
         self._column += len(text)
 
-    def _overwrite(self, cells: list[str], text: str) -> None:
-        line = self._lines[self._row]
-        prefix = line.tail + self._colour if self._column >= len(cells) else self._colour
-        if self._column >= len(cells):
-            line.tail = ""
-        self._colour = ""
-        fresh = [prefix + text[0], *text[1:]]
-        cells[self._column : self._column + len(fresh)] = fresh
+    def _wrap(self) -> None:
+        """The first half of an endless line becomes final, and all above it; a terminal wraps lines as well."""
+        if not self._is_last():
+            self._new_line()
+            return
+        line = self._current()
+        chars = line.explode()
+        halves = [_Line(line.start, line.pens[_WRAP - 1], "", 0), _Line(line.pens[_WRAP - 1], line.end, "", 0)]
+        for half, part in zip(halves, (slice(None, _WRAP), slice(_WRAP, None)), strict=True):
+            half.chars, half.pens = chars[part], line.pens[part]
+        self._rows[-1] = halves[0].text()
+        self._finish("\n".join(self._rows))
+        text = halves[1].text()
+        self._rows = [text]
+        self._row, self._column = 0, self._column - _WRAP
+        self._line = _Line(halves[1].start, halves[1].end, text, len(halves[1].pens))
+
+    def _new_line(self) -> None:
+        end = self._line.end if self._line is not None else ""
+        was_last = self._is_last()
+        if was_last:
+            end = self._current().end
+        self._leave()
+        self._row += 1
+        self._column = 0
+        if was_last:
+            self._rows.append("")
+            self._line = _Line(end, end, "", 0)
+            self._trim()
+
+    # -- lines -----------------------------------------------------------------------------------------------------
+
+    def _is_last(self) -> bool:
+        return self._row == len(self._rows) - 1
+
+    def _current(self) -> _Line:
+        if self._line is None:
+            start = self._base
+            for row in self._rows[: self._row]:
+                start = _painted_by(start, row)
+            text = self._rows[self._row]
+            self._line = _Line(start, _painted_by(start, text), text, len(_COLOUR.sub("", text)))
+        return self._line
+
+    def _leave(self) -> None:
+        if self._line is not None:
+            self._rows[self._row] = self._line.text()
+            self._line = None
+
+    def _trim(self) -> None:
+        """In bulk, so that it costs little for each line."""
+        if len(self._rows) > 4 * _REACH:
+            closing = len(self._rows) - _REACH
+            self._finish("\n".join(self._rows[:closing]) + "\n")
+            del self._rows[:closing]
+            self._row -= closing
+
+    def _finish(self, text: str) -> None:
+        if self._kept == self._final_chars:
+            room = text[: self._limit - self._kept]
+            self._final.append(room)
+            self._kept += len(room)
+        self._final_chars += len(text)
+        self._fresh.append(text)
+        self._base = _painted_by(self._base, text)
+
+    # -- escapes ---------------------------------------------------------------------------------------------------
 
     def _escape(self, token: str) -> None:
-        if _COLOUR.fullmatch(token):
-            line = self._lines[self._row]
-            if self._column >= len(line.cells):
-                line.tail += token
-            else:
-                self._colour += token
-        elif found := _ERASE.fullmatch(token):
-            self._erase(found[1] or "0")
-        elif found := _UP.fullmatch(token):
-            self._row = max(0, self._row - _number(found[1]))
-        elif found := _DOWN.fullmatch(token):
-            self._row = min(len(self._lines) - 1, self._row + _number(found[1]))
-        elif found := _FORTH.fullmatch(token):
-            self._column = min(_MAX_COLUMN, self._column + _number(found[1]))
-        elif found := _BACK.fullmatch(token):
-            self._column = max(0, self._column - _number(found[1]))
-        elif found := _COLUMN.fullmatch(token):
-            self._column = min(_MAX_COLUMN, _number(found[1]) - 1)
+        if found := _COLOUR.fullmatch(token):
+            self._paint(token, found[1])
+        elif found := _MOVE.fullmatch(token):
+            self._move(found[2], found[1])
         # Everything else, such as titles and bracketed paste, shows nothing.
 
+    def _paint(self, token: str, numbers: str) -> None:
+        self._pen, before = _painted(self._pen, numbers), self._pen
+        line = self._line
+        if (
+            line is None
+            or not self._is_last()
+            or self._column != (line.width if line.chars is None else len(line.pens))
+        ):
+            return
+        if line.chars is not None:
+            line.end = self._pen
+        elif line.end == before and line.codes < _WRAP:
+            line.parts.append(token)
+            line.codes += len(token)
+            line.end = self._pen
+
+    def _move(self, kind: str, number: str) -> None:
+        steps = min(int(number[:6] or "1") or 1, _WRAP)
+        match kind:
+            case "A":
+                self._go_to(max(self._row - steps, len(self._rows) - _REACH, 0))
+            case "B":
+                self._go_to(min(self._row + steps, len(self._rows) - 1))
+            case "C":
+                self._column = max(self._column, min(self._column + steps, _WRAP))
+            case "D":
+                self._column = max(0, self._column - steps)
+            case "G":
+                self._column = steps - 1
+            case _:
+                self._erase(number)
+
+    def _go_to(self, row: int) -> None:
+        if row != self._row:
+            self._leave()
+            self._row = row
+
     def _erase(self, how: str) -> None:
-        line = self._lines[self._row]
-        if how == "0":
-            del line.cells[self._column :]
-            line.tail = ""
+        line = self._current()
+        chars = line.explode()
+        if how in ("", "0"):
+            del chars[self._column :], line.pens[self._column :]
         elif how == "1":
-            for at in range(min(self._column + 1, len(line.cells))):
-                line.cells[at] = " "
-        else:
-            line.cells.clear()
-            line.tail = ""
+            stop = min(self._column + 1, len(chars))
+            chars[:stop], line.pens[:stop] = " " * stop, [""] * stop
+        elif how == "2":
+            chars.clear()
+            line.pens.clear()
+        if self._is_last() and self._column >= len(chars):
+            line.end = self._pen
 
 
-def _gathered(parts: Iterator[str], chars: int) -> str:
-    gathered = ""
-    for part in parts:
-        gathered += part
-        if len(gathered) >= chars:
-            break
-    return gathered
+@lru_cache(1024)
+def _painted(pen: str, numbers: str) -> str:
+    """The pen after an SGR code. A pen is the numbers it takes to get it from none, by attribute."""
+    attributes = dict(part.split("=") for part in pen.split(";;") if part)
+    # With colons a colour is one parameter, with semicolons it is three or five.
+    parts = [part for part in numbers.split(";")]
+    while parts:
+        part = parts.pop(0)
+        number = int(part.split(":")[0][:6] or "0")
+        if number in (38, 48, 58) and ":" not in part:
+            more = {"5": 2, "2": 4}.get(parts[0] if parts else "", 0)
+            part = ";".join([part, *parts[:more]])
+            del parts[:more]
+        if number == 0:
+            attributes.clear()
+        elif attribute := _ATTRIBUTES.get(number):
+            attributes[attribute] = part
+        for gone in (*_TAKEN_BACK.get(number, ""), _TAKEN_BACK_ONE.get(number, "")):
+            attributes.pop(gone, None)
+    return ";;".join(f"{key}={value}" for key, value in sorted(attributes.items()))
 
 
-def _number(text: str) -> int:
-    return max(1, min(int(text or "1"), _MAX_COLUMN)) if len(text) < 6 else _MAX_COLUMN
+def _painted_by(pen: str, text: str) -> str:
+    if "\x1b" in text:
+        for numbers in _COLOUR.findall(text):
+            pen = _painted(pen, numbers)
+    return pen
+
+
+@lru_cache(1024)
+def _change(before: str, after: str) -> str:
+    """The code that gets from one pen to another."""
+    if before == after:
+        return ""
+    numbers = [part.split("=")[1] for part in after.split(";;") if part]
+    return f"\x1b[{';'.join(['0', *numbers] if before else numbers)}m"
 
 
 def _common(one: str, other: str) -> int:
     """How many characters both begin with."""
     low, high = 0, min(len(one), len(other))
-    while low < high:
+    if one[:high] == other[:high]:
+        return high
+    while low < high:  # by halving, since slices compare at memory speed
         middle = (low + high + 1) // 2
         if one[low:middle] == other[low:middle]:
             low = middle

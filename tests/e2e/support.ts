@@ -185,7 +185,7 @@ export async function eventually<T>(what: string, check: () => Promise<T | null 
 }
 
 export async function waitForSync(page: Page, cells: number): Promise<void> {
-  await eventually(`${cells} cells on the page`, async () => (await page.$$('[role="list"][aria-label="Cells"] > [role="listitem"]')).length === cells);
+  await eventually(`${cells} cells on the page`, async () => (await page.$$('[role="list"][aria-label="Cells"] > li')).length === cells);
   await saved(page);
 }
 

@@ -42,7 +42,8 @@ export function prune(before: readonly string[], after: readonly string[], selec
     const anchor = selection.anchor !== null && there.has(selection.anchor) ? selection.anchor : selection.active;
     return { active: selection.active, anchor, ids };
   }
-  const from = selection.active === null ? -1 : before.indexOf(selection.active);
+  if (selection.active === null) return NOTHING;
+  const from = before.indexOf(selection.active);
   const next = before.slice(from + 1).find((id) => there.has(id)) ?? after.at(-1);
   return next === undefined ? NOTHING : only(next);
 }
