@@ -126,13 +126,9 @@ class Gateway:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without our settings, with a token made for this gateway, and the checkout's path if we run from one."""
+    """Ours without our settings, with a token made for this gateway."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith(("COLLAB_", "KERNELHOST_"))}
-    variables["KERNELHOST_TOKEN"] = secrets.token_urlsafe(32)
-    beside = Path(__file__).resolve().parent.parent / "kernels"
-    if (beside / "kernelhost").is_dir():
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(beside), variables.get("PYTHONPATH", "")]))
-    return variables
+    return variables | {"KERNELHOST_TOKEN": secrets.token_urlsafe(32)}
 
 
 def _is_running(pid: int) -> bool:

@@ -45,7 +45,7 @@ class Replay:
         return [kept.message for kept in self._kept if kept.seq > seq and kept.session in (None, session)]
 
     def after(self, id: str, session: str) -> tuple[list[Message], bool]:
-        """What came after the iopub message `id`, or all there is when that is unknown; and whether nothing is missing."""
+        """What came after the iopub message `id`, or all there is if that is unknown; and whether nothing is missing."""
         for kept in reversed(self._kept):
             if kept.message.id == id and kept.session is None:
                 return self.since(kept.seq, session), True

@@ -50,7 +50,7 @@ export function mountDrag({ list, moving, mayMove, onDrop }: Options): () => voi
       handle.removeEventListener("pointerup", drop);
       handle.removeEventListener("pointercancel", end);
       handle.removeEventListener("lostpointercapture", end);
-      document.removeEventListener("keydown", escape, true);
+      document.removeEventListener("keydown", onEscapeKey, true);
       line.hidden = true;
       delete list.dataset["dragging"];
     };
@@ -63,14 +63,14 @@ export function mountDrag({ list, moving, mayMove, onDrop }: Options): () => voi
       const from = target === null ? order.length : order.indexOf(target);
       onDrop([...ids], order.slice(from).find((other) => !ids.has(other)) ?? null);
     };
-    const escape = (key: KeyboardEvent): void => {
+    const onEscapeKey = (key: KeyboardEvent): void => {
       if (key.key === "Escape") end();
     };
     handle.addEventListener("pointermove", follow);
     handle.addEventListener("pointerup", drop);
     handle.addEventListener("pointercancel", end);
     handle.addEventListener("lostpointercapture", end);
-    document.addEventListener("keydown", escape, true);
+    document.addEventListener("keydown", onEscapeKey, true);
   };
 
   list.addEventListener("pointerdown", begin);

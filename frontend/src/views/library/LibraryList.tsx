@@ -19,7 +19,7 @@ interface Props {
 export function LibraryList({ listing, trash, query, onChanged, onRetry, onCreate }: Props) {
   if (listing.kind === "loading") {
     return (
-      <div className="library-rows" aria-busy="true" aria-label="Loading">
+      <div className="library-rows" role="status" aria-busy="true" aria-label="Loading">
         {[0, 1, 2, 3].map((at) => (
           <div key={at} className="library-row skeleton-row">
             <span className="skeleton skeleton-wide" />

@@ -40,7 +40,6 @@ export function NameDialog({ name, onClose, onRenamed }: Props) {
         <label className="field">
           <span>Name</span>
           <input
-            // biome-ignore lint/a11y/noAutofocus: the dialog has one field and was opened to fill it.
             autoFocus
             value={draft}
             maxLength={LONGEST}
