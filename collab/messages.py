@@ -1,8 +1,9 @@
-"""Messages of Jupyter kernels as typed values. Never raises on any: bad input becomes something visible.
+"""Messages of Jupyter kernels as typed values. Nothing a kernel sends raises: bad input becomes something visible.
 
 Foreign JSON passes `sanitise` before it comes near the document (crdt.md section 11).
 """
 
+import base64
 import json
 import math
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from collab.notebook import clean
 
 _MAX_SAFE: Final = 2**53
 _TOO_DEEP: Final = "[nested too deeply]"
+# Python refuses to write longer numbers out (sys.set_int_max_str_digits).
+_MAX_NUMBER_BITS: Final = 8192
+_OUTPUTS: Final = ("stream", "display_data", "update_display_data", "execute_result", "error")
 _BASE64: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "application/pdf")
 
 
@@ -91,21 +95,12 @@ def to_event(message: Mapping[str, object]) -> KernelEvent:
     """`message` has `header` and `content`, decoded."""
     kind = _text(_mapping(message.get("header")).get("msg_type"))
     content = _mapping(message.get("content"))
+    if kind in _OUTPUTS:
+        given = message.get("content")
+        if not isinstance(given, Mapping):
+            return Failure("BadMessage", f"The kernel sent a {kind} whose content is {_name(given)}; it was left out.")
+        return _output(kind, content)
     match kind:
-        case "stream":
-            return Stream("stderr" if content.get("name") == "stderr" else "stdout", _text(content.get("text")))
-        case "display_data" | "update_display_data":
-            display_id = _text(_mapping(content.get("transient")).get("display_id"))
-            update = kind == "update_display_data"
-            return Display(bundle(content.get("data")), to_json(content.get("metadata")), display_id, update)
-        case "execute_result":
-            display_id = _text(_mapping(content.get("transient")).get("display_id"))
-            count = _count(content.get("execution_count"))
-            return Result(bundle(content.get("data")), to_json(content.get("metadata")), display_id, count)
-        case "error":
-            lines = content.get("traceback")
-            traceback = tuple(_text(line) for line in lines) if isinstance(lines, list) else ()
-            return Failure(_text(content.get("ename")), _text(content.get("evalue")), traceback)
         case "clear_output":
             return Clear(content.get("wait") is True)
         case "execute_input":
@@ -115,11 +110,27 @@ def to_event(message: Mapping[str, object]) -> KernelEvent:
         case "input_request":
             return Prompt(_text(content.get("prompt")), content.get("password") is True)
         case "execute_reply":
-            count = _count(content.get("execution_count"))
             ename, evalue = _text(content.get("ename")), _text(content.get("evalue"))
-            return Reply(_text(content.get("status")) or "error", count, ename, evalue)
+            return Reply(_text(content.get("status")) or "error", _count(content.get("execution_count")), ename, evalue)
         case _:
             return Other(kind)
+
+
+def _output(kind: str, content: Mapping[str, object]) -> KernelEvent:
+    match kind:
+        case "stream":
+            text = content.get("text")
+            return Stream("stderr" if content.get("name") == "stderr" else "stdout", _left_out(text) or _text(text))
+        case "error":
+            return Failure(
+                _text(content.get("ename")), _text(content.get("evalue")), _traceback(content.get("traceback"))
+            )
+        case _:
+            data, metadata = bundle(content.get("data")), metadata_json(content.get("metadata"))
+            display_id = _text(_mapping(content.get("transient")).get("display_id"))
+            if kind == "execute_result":
+                return Result(data, metadata, display_id, _count(content.get("execution_count")))
+            return Display(data, metadata, display_id, kind == "update_display_data")
 
 
 def parent_id(message: Mapping[str, object]) -> str:
@@ -133,18 +144,18 @@ def message_id(message: Mapping[str, object]) -> str:
 def bundle(value: object) -> dict[str, str]:
     """A mime bundle with values as the schema has them: text, base64 in one line, JSON text."""
     if not isinstance(value, Mapping):
-        return {"text/plain": f"[A display whose data is {type(value).__name__}, not a mime bundle]"}
-    data: dict[str, str] = {}
-    for key, item in value.items():
-        mime = clean(str(key))
-        if is_json(mime):
-            data[mime] = to_json(item, exact=True)
-        elif isinstance(item, (str, list, tuple)):
-            text = _text(item)
-            data[mime] = "".join(text.split()) if is_base64(mime) else text
-        else:
-            data[mime] = to_json(item)
-    return data
+        return {"text/plain": f"[A display whose data is {_name(value)}, not a mime bundle]"}
+    return {mime: _value(mime, item) for mime, item in ((_key(key), item) for key, item in value.items())}
+
+
+def _value(mime: str, item: object) -> str:
+    if is_json(mime):
+        return to_json(item, exact=True)
+    if is_base64(mime):
+        return base64.b64encode(item).decode() if isinstance(item, bytes) else "".join(_text(item).split())
+    if isinstance(item, Mapping):
+        return to_json(item)
+    return _left_out(item) or _text(item)
 
 
 def is_json(mime: str) -> bool:
@@ -156,9 +167,16 @@ def is_base64(mime: str) -> bool:
     return mime in _BASE64 or (mime.startswith(("image/", "audio/", "video/")) and mime != "image/svg+xml")
 
 
+def metadata_json(value: object) -> str:
+    """An output's metadata as JSON text, always of an object."""
+    if value is None or isinstance(value, Mapping):
+        return to_json(value or {})
+    return to_json({"note": f"[metadata that is {_name(value)} left out]"})
+
+
 def to_json(value: object, exact: bool = False) -> str:
     """JSON text; `exact` keeps whole numbers of any size, as they are stored as text anyway."""
-    return json.dumps(sanitise({} if value is None and not exact else value, exact), ensure_ascii=False)
+    return json.dumps(sanitise(value, exact), ensure_ascii=False, allow_nan=False)
 
 
 def sanitise(value: object, exact: bool = False, depth: int = 0) -> object:
@@ -169,17 +187,17 @@ def sanitise(value: object, exact: bool = False, depth: int = 0) -> object:
         case str():
             return clean(value)
         case int():
-            return value if exact or abs(value) <= _MAX_SAFE else str(value)
+            return value if abs(value) <= _MAX_SAFE or (exact and _is_writable(value)) else _digits(value)
         case float():
             return value if math.isfinite(value) else None
         case Mapping() | list() | tuple() if depth >= MAX_JSON_DEPTH:
             return _TOO_DEEP
         case Mapping():
-            return {clean(str(key)): sanitise(item, exact, depth + 1) for key, item in value.items()}
+            return {_key(key): sanitise(item, exact, depth + 1) for key, item in value.items()}
         case list() | tuple():
             return [sanitise(item, exact, depth + 1) for item in value]
         case _:
-            return f"[{type(value).__name__} left out]"
+            return f"[{_name(value)} left out]"
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -189,8 +207,49 @@ def _mapping(value: object) -> Mapping[str, object]:
 def _text(value: object) -> str:
     """Old kernels send lists of lines."""
     if isinstance(value, (list, tuple)):
-        return "".join(_text(part) for part in value)
-    return clean(value) if isinstance(value, str) else ("" if value is None else clean(str(value)[:10_000]))
+        return clean("".join(part if isinstance(part, str) else _scalar(part) for part in value))
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return clean(value)
+        case bool() | float():
+            return str(value)
+        case int():
+            return _digits(value)
+        case _:
+            return f"[{_name(value)} left out]"
+
+
+def _left_out(value: object) -> str:
+    """What stands where a text should be and there is none."""
+    return "[null left out]" if value is None else ""
+
+
+def _key(value: object) -> str:
+    return _scalar(value) or str(value)
+
+
+def _traceback(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(_text(line) for line in value) if isinstance(value, (list, tuple)) else (_text(value),)
+
+
+def _is_writable(value: int) -> bool:
+    return value.bit_length() <= _MAX_NUMBER_BITS
+
+
+def _digits(value: int) -> str:
+    return str(value) if _is_writable(value) else f"[a number of {value.bit_length()} bits left out]"
+
+
+def _name(value: object) -> str:
+    return "null" if value is None else type(value).__name__
 
 
 def _count(value: object) -> int | None:

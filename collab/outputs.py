@@ -1,16 +1,18 @@
 """What kernels put out, into the document: the one place that writes `outputs`.
 
-Events are only collected; `write` brings everything since the last one into the document in one transaction, each
-stream as a terminal shows it. Pure: the bytes of Blobs are handed out, storing them is the caller's.
+Events are only collected. `blobs` and `write` work out what they come to, each stream as a terminal shows it, and
+`write` brings that into the document in one transaction. Pure: the bytes of Blobs are handed out, storing them is the
+caller's.
 """
 
 import base64
 import binascii
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from pycrdt import Array, Map, Text
@@ -25,11 +27,14 @@ from collab.model import (
     CellId,
 )
 from collab.notebook import SERVER_ORIGIN, NotebookDoc
-from collab.terminal import Terminal
+from collab.terminal import CUT_NOTE, MAX_WHOLE_CHARS, Terminal
 
 MAX_OUTPUTS: Final = 1000
-# A shortened stream's end is rewritten whole, so less often than others are appended to.
-_SHORT_EVERY_S: Final = 0.5
+MAX_WHOLE_BYTES: Final = MAX_WHOLE_CHARS
+# A tail that grew beyond its bound is cut to less, as each cut leaves something in the document for good.
+_CUT_TAIL_BYTES: Final = STREAM_TAIL_BYTES * 2 // 3
+_MAX_BUNDLE_BYTES: Final = 4 * MAX_INLINE_DATA_BYTES
+_LEFT_OUT: Final = re.compile(r"\n\[… ([0-9,]+) bytes left out; download the whole output …\]\n")
 
 OutputEvent: TypeAlias = Stream | Display | Result | Failure | Clear
 
@@ -49,54 +54,188 @@ class _End:
     pass
 
 
+_Collected: TypeAlias = OutputEvent | _Begin | _Stale | _End
+
+
+# What `write` does to one array of outputs. `contents` are the Blobs it names, by their SHA-256.
+
+
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """The whole of a shortened stream is stored by now."""
+class _Cleared:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    entry: Any
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """Code points `start` to `stop` of a stream's Text become `value`, edit by edit."""
 
     index: int
-    sha256: str
-    size: int
+    edits: tuple[tuple[int, int, str], ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Updated:
+    """None leaves the data as they are, as streams have none."""
+
+    index: int
+    data: Mapping[str, str] | None
+    metadata: str
+    blobs: str
+    contents: Mapping[str, bytes]
+
+
+_Change: TypeAlias = _Cleared | _Added | _Edited | _Updated
+
+
+class Excerpt:
+    """What the document shows of a stream: all of it, or its beginning, a line on what is left out, and its end.
+
+    `update` takes over a change of the whole text and gives the edits that the shown text needs: as much as is new,
+    never more than the end's bound.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        found = _left_out_of(text)
+        self._head = text[: found.start()] if found else ""
+        self._note = found[0] if found else ""
+        self._missing = int(found[1].replace(",", "")) if found else 0  # bytes, which nobody has any more
+        self._tail = text[found.end() :] if found else text
+        self._tail_bytes = len(self._tail.encode())
+        self._tail_from = 0  # where the tail begins in the whole text, in characters
+        self._skipped = self._missing  # bytes between head and tail
+
+    @property
+    def is_short(self) -> bool:
+        return self._note != ""
+
+    @property
+    def lost(self) -> str:
+        """What stands before the terminal's text when a restart lost the middle."""
+        return f"{self._head}\n[… {self._missing:,} bytes were lost …]\n" if self._missing else ""
+
+    @property
+    def tail(self) -> str:
+        return self._tail
+
+    def update(self, keep: int, fresh: str, terminal: Terminal) -> tuple[tuple[int, int, str], ...]:
+        if keep < self._tail_from:
+            return self._rebuild(terminal)
+        at = keep - self._tail_from
+        old_head, old_note, old_tail = self._head, self._note, self._tail
+        gone = old_tail[at:]
+        self._tail = old_tail[:at] + fresh
+        self._tail_bytes += len(fresh.encode()) - len(gone.encode())
+        if not self.is_short and self._tail_bytes <= MAX_INLINE_STREAM_BYTES:
+            return ((at, len(old_tail), fresh),) if gone or fresh else ()
+        cut = self._cut()
+        start = len(old_head) + len(old_note)
+        if not old_note or cut >= at:
+            same = len(old_head) if old_note else min(at, len(self._head))
+            return ((same, start + len(old_tail), self._shown()[same:]),)
+        end = (start + at, start + len(old_tail), fresh)
+        front = ((start, start + cut, ""),) if cut else ()
+        note = ((len(old_head), start, self._note),) if self._note != old_note else ()
+        return (end, *front, *note)
+
+    def settle(self, terminal: Terminal) -> tuple[tuple[int, int, str], ...]:
+        """No more is to come: the tail is as long as it may be."""
+        if not self.is_short or terminal.is_cut:
+            return ()
+        whole = terminal.text
+        if not self._missing and len(whole.encode()) <= MAX_INLINE_STREAM_BYTES:
+            return self._rebuild(terminal)
+        start = len(whole) - len(cut_bytes(whole, STREAM_TAIL_BYTES, end=True))
+        more = whole[start : self._tail_from]
+        if not more:
+            return ()
+        end = len(self._head) + len(self._note)
+        self._skipped -= len(more.encode())
+        self._note = left_out(self._skipped)
+        self._tail_from, self._tail = start, more + self._tail
+        self._tail_bytes += len(more.encode())
+        return ((len(self._head), end, self._note + more),)
+
+    def _cut(self) -> int:
+        """Shortens the tail to its bound; how many characters of it went."""
+        before = self._tail
+        if not self._note:
+            self._head = cut_bytes(before, STREAM_HEAD_BYTES)
+            self._skipped -= len(self._head.encode())
+        if self._tail_bytes > STREAM_TAIL_BYTES:
+            self._tail = cut_bytes(before, _CUT_TAIL_BYTES, end=True)
+            size = len(self._tail.encode())
+            self._skipped += self._tail_bytes - size
+            self._tail_bytes = size
+        cut = len(before) - len(self._tail)
+        self._tail_from += cut
+        self._note = left_out(self._skipped)
+        return cut
+
+    def _rebuild(self, terminal: Terminal) -> tuple[tuple[int, int, str], ...]:
+        """The change begins above the tail, as a terminal may reach further back than that."""
+        old = self._shown()
+        if terminal.is_cut:  # of a flood that is not held whole, what the terminal reaches; the number is about right
+            self._tail_from, self._tail = terminal.reach
+        else:
+            if not self._missing:
+                self._head = self._note = ""
+            self._tail_from, self._tail = 0, terminal.text
+            self._skipped = self._missing
+        self._tail_bytes = len(self._tail.encode())
+        if self._note or self._tail_bytes > MAX_INLINE_STREAM_BYTES:
+            self._cut()
+        return ((0, len(old), self._shown()),)
+
+    def _shown(self) -> str:
+        return self._head + self._note + self._tail
+
+
+@dataclass(slots=True, eq=False)
 class _Stream:
-    """The last output of a cell while text may still be added to it. `chars` counts what its Text holds."""
+    """An output that text may still be added to."""
 
     index: int
     name: str
     terminal: Terminal
-    chars: int = 0
-    size: int = 0
-    short: bool = False
-    written: float = 0.0
+    excerpt: Excerpt
     touched: bool = False
 
 
 @dataclass(slots=True)
 class _Cell:
+    count: int = 0  # outputs, with the changes that wait to be written
     stream: _Stream | None = None
     stale: bool = False  # the outputs there are belong to the last run
     clear_next: bool = False
-    left_out: bool = False
+    ended: bool = False
     short: list[_Stream] = field(default_factory=list)
+    changes: list[_Change] = field(default_factory=list)
+    updated: dict[int, int] = field(default_factory=dict)  # index of an output -> its update among `changes`
 
 
 class OutputWriter:
-    def __init__(self, doc: NotebookDoc, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, doc: NotebookDoc) -> None:
         self._doc = doc
-        self._clock = clock
-        self._pending: list[tuple[CellId, OutputEvent | _Begin | _Stale | _End | _Named]] = []
+        self._pending: list[tuple[CellId, _Collected]] = []
         self._pending_bytes = 0
-        self._blobs: dict[str, bytes] = {}
+        self._handed: set[str] = set()
         self._cells: dict[CellId, _Cell] = {}
-        self._displays: dict[str, list[tuple[CellId, int]]] = {}
+        self._changed: dict[CellId, _Cell] = {}
+        self._displays: dict[str, dict[tuple[CellId, int], None]] = {}
 
     @property
     def pending(self) -> bool:
-        return bool(self._pending)
+        return bool(self._pending or self._changed)
 
     @property
     def pending_bytes(self) -> int:
+        """About how much has been received since the last write."""
         return self._pending_bytes
 
     def begin(self, cell: CellId) -> None:
@@ -104,25 +243,15 @@ class OutputWriter:
         self._pending.append((cell, _Begin()))
 
     def receive(self, cell: CellId, event: OutputEvent) -> None:
-        if isinstance(event, Stream) and self._pending:
-            last_cell, last = self._pending[-1]
-            if last_cell == cell and isinstance(last, Stream) and last.name == event.name and len(last.text) < 65536:
-                self._pending[-1] = (cell, Stream(event.name, last.text + event.text))
-                self._pending_bytes += len(event.text)
-                return
         self._pending.append((cell, event))
         self._pending_bytes += _size(event)
-        if isinstance(event, (Display, Result)):
-            for value, mime in _large(event.data):
-                self._add_blob(blob_bytes(mime, value))
 
     def clear_stale(self, cell: CellId) -> None:
         """What the last run left goes at the next write, if it has not gone yet."""
         self._pending.append((cell, _Stale()))
 
     def end(self, cell: CellId) -> None:
-        """The run is over. The whole of a stream that was shortened becomes a Blob now, not at each write: after the
-        next `write` it is among `blobs`, and the one after that names it."""
+        """The run is over. The whole of a stream that was shortened becomes a Blob now, not at each write."""
         self._pending.append((cell, _End()))
 
     def clear(self, cells: Iterable[CellId]) -> None:
@@ -130,54 +259,96 @@ class OutputWriter:
 
     def blobs(self) -> list[bytes]:
         """Bytes of Blobs that the next `write` names, each handed out once; ask until there are none, then write."""
-        blobs, self._blobs = list(self._blobs.values()), {}
-        return blobs
+        self._work_out()
+        changes = [change for state in self._changed.values() for change in state.changes]
+        fresh = {
+            sha256: data
+            for change in changes
+            if isinstance(change, (_Added, _Updated))
+            for sha256, data in change.contents.items()
+            if sha256 not in self._handed
+        }
+        self._handed.update(fresh)
+        return list(fresh.values())
 
     def write(self) -> None:
         """Everything collected, in one transaction of the server's; joins the caller's if one is open."""
-        pending, self._pending = self._pending, []
+        self._work_out()
         self._pending_bytes = 0
-        touched: dict[CellId, _Cell] = {}
+        self._handed.clear()
+        changed, self._changed = self._changed, {}
         with self._doc.transaction(origin=SERVER_ORIGIN):
-            for cell, event in pending:
-                touched[cell] = self._cells.setdefault(cell, _Cell())
-                self._apply(cell, touched[cell], event)
-            for cell, state in touched.items():
-                self._flush_stream(cell, state, False)
+            for cell, state in changed.items():
+                _write(notebook.roots(self._doc).outputs, cell, state.changes)
+                state.changes, state.updated = [], {}
+                if state.ended:
+                    state.stream = None  # it can be taken up again from the document
 
     def adopt(self) -> None:
-        """After a restart: which display_id is where. Streams are taken up again when more of them comes."""
-        self._displays.clear()
-        outputs = notebook.roots(self._doc).outputs
+        """After a restart: which display_id is where, and which streams were shortened but not stored whole yet.
+
+        Other streams are taken up again when more of them comes. What this writer knows stays, so it may be called
+        while runs are under way.
+        """
         with self._doc.transaction(origin=SERVER_ORIGIN):
+            outputs = notebook.roots(self._doc).outputs
             for cell in list(outputs.keys()):
-                array = outputs[cell]
-                for index in range(len(array) if isinstance(array, Array) else 0):
-                    entry = array[index]
-                    shown = entry.get("display_id") if isinstance(entry, Map) else None
-                    if isinstance(shown, str) and shown:
-                        self._displays.setdefault(shown, []).append((CellId(cell), index))
+                if CellId(cell) not in self._changed:
+                    self._adopt_cell(CellId(cell), _entries(outputs, cell))
 
-    # -- applying --------------------------------------------------------------------------------------------------
+    def _adopt_cell(self, cell: CellId, entries: Any) -> None:
+        is_known = cell in self._cells
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, Map):
+                continue
+            shown = entry.get("display_id")
+            if isinstance(shown, str) and shown:
+                self._displays.setdefault(shown, {})[cell, index] = None
+            excerpt = None if is_known else _unfinished(entry, STREAM_HEAD_BYTES)
+            if excerpt is not None and excerpt.is_short:
+                stream = _Stream(index, str(entry.get("name")), Terminal(excerpt.tail), excerpt)
+                self._cells.setdefault(cell, _Cell()).short.append(stream)
 
-    def _apply(self, cell: CellId, state: _Cell, event: OutputEvent | _Begin | _Stale | _End | _Named) -> None:
+    # -- working out -----------------------------------------------------------------------------------------------
+
+    def _work_out(self) -> None:
+        pending, self._pending = self._pending, []
+        touched: dict[CellId, _Cell] = {}
+        for cell, event in _joined(pending):
+            if cell not in touched:
+                touched[cell] = self._state(cell)
+            self._apply(cell, touched[cell], event)
+        for cell, state in touched.items():
+            self._flush(cell, state)
+
+    def _state(self, cell: CellId) -> _Cell:
+        """As the document has it, when nothing of the cell waits to be written."""
+        state = self._cells.setdefault(cell, _Cell())
+        if not state.changes:
+            state.count = len(_entries(notebook.roots(self._doc).outputs, cell))
+            if state.stream is not None and state.stream.index >= state.count:
+                state.stream = None
+        return state
+
+    def _change(self, cell: CellId, state: _Cell, change: _Change) -> None:
+        state.changes.append(change)
+        self._changed[cell] = state
+
+    def _apply(self, cell: CellId, state: _Cell, event: _Collected) -> None:
         match event:
             case _Begin():
                 self._close_stream(cell, state)
-                state.stale, state.clear_next = True, False
+                self._name_wholes(cell, state)
+                state.stale, state.clear_next, state.ended = True, False, False
             case _Stale():
                 if state.stale:
                     self._clear(cell, state)
             case _End():
-                self._close_stream(cell, state)
-                state.clear_next = False
-                for stream in state.short:
-                    self._name_whole(cell, stream)
-                state.short.clear()
-            case _Named(index, sha256, size):
-                entry = self._entry(cell, index)
-                if entry is not None:
-                    entry["blobs"] = json.dumps({"text/plain": {"sha256": sha256, "size": size}})
+                self._flush(cell, state)
+                state.clear_next, state.ended = False, True
+                self._name_wholes(cell, state)
+                if state.stream is not None and state.stream.excerpt.is_short:
+                    state.stream = None
             case Clear(wait):
                 if wait:
                     state.clear_next = True
@@ -186,87 +357,65 @@ class OutputWriter:
             case Stream(name, text):
                 self._stream(cell, state, name, text)
             case Failure(ename, evalue, traceback):
-                self._add(cell, state, lambda: failure_map(ename, evalue, traceback))
-            case Display(data, metadata, display_id, update):
-                if update:
-                    self._update(display_id, data, metadata)
-                else:
-                    self._add(cell, state, lambda: data_map("display_data", data, metadata, display_id), display_id)
+                short, lines = _bounded(evalue, MAX_INLINE_DATA_BYTES // 4), _bounded_lines(traceback)
+                self._add(cell, state, failure_map(_bounded(ename, 1024), short, lines))
+            case Display(data, metadata, display_id, True):
+                self._update(display_id, data, _bounded_metadata(metadata))
+            case Display(data, metadata, display_id):
+                entry = data_map("display_data", data, _bounded_metadata(metadata), display_id)
+                self._add(cell, state, entry, data, display_id)
             case Result(data, metadata, display_id, count):
-                self._add(
-                    cell, state, lambda: data_map("execute_result", data, metadata, display_id, count), display_id
-                )
-
-    def _array(self, cell: CellId) -> Any:
-        outputs = notebook.roots(self._doc).outputs
-        array = outputs.get(cell)
-        if not isinstance(array, Array):
-            outputs[cell] = array = Array()
-        return array
-
-    def _entry(self, cell: CellId, index: int) -> Any:
-        array = self._array(cell)
-        entry = array[index] if index < len(array) else None
-        return entry if isinstance(entry, Map) else None
+                entry = data_map("execute_result", data, _bounded_metadata(metadata), display_id, count)
+                self._add(cell, state, entry, data, display_id)
 
     def _clear(self, cell: CellId, state: _Cell) -> None:
-        """In place: whoever watches the array goes on watching it."""
-        array = self._array(cell)
-        if len(array):
-            array.clear()
+        """What was to be written before comes to nothing."""
+        state.changes, state.updated, state.short = [], {}, []
         state.stream = None
-        state.stale = state.clear_next = state.left_out = False
-        state.short.clear()
-        for shown in list(self._displays):
-            places = [place for place in self._displays[shown] if place[0] != cell]
-            if places:
-                self._displays[shown] = places
-            else:
+        state.stale = state.clear_next = False
+        state.count = 0
+        self._change(cell, state, _Cleared())
+        for shown, places in list(self._displays.items()):
+            for place in [place for place in places if place[0] == cell]:
+                del places[place]
+            if not places:
                 del self._displays[shown]
 
-    def _make_room(self, cell: CellId, state: _Cell) -> bool:
+    def _has_room(self, cell: CellId, state: _Cell) -> bool:
         if state.stale or state.clear_next:
             self._clear(cell, state)
-        array = self._array(cell)
-        if len(array) < MAX_OUTPUTS:
-            return True
-        if not state.left_out:
-            state.left_out = True
+        if state.count == MAX_OUTPUTS:
             self._close_stream(cell, state)
-            text = f"[A cell keeps its first {MAX_OUTPUTS} outputs; the others were left out.]\n"
-            array.append(stream_map("stderr", text))
-        return False
+            text = f"[A cell keeps its first {MAX_OUTPUTS:,} outputs; further ones are left out.]\n"
+            self._change(cell, state, _Added(stream_map("stderr", text)))
+            state.count += 1
+        return state.count < MAX_OUTPUTS
 
-    def _add(self, cell: CellId, state: _Cell, make: Callable[[], Any], display_id: str = "") -> None:
-        if not self._make_room(cell, state):
+    def _add(
+        self, cell: CellId, state: _Cell, entry: Any, data: Mapping[str, str] | None = None, display_id: str = ""
+    ) -> None:
+        if not self._has_room(cell, state):
             return
         self._close_stream(cell, state)
-        array = self._array(cell)
         if display_id:
-            self._displays.setdefault(display_id, []).append((cell, len(array)))
-        array.append(make())
+            self._displays.setdefault(display_id, {})[cell, state.count] = None
+        self._change(cell, state, _Added(entry, _blobs_of(data or {})))
+        state.count += 1
 
     def _update(self, display_id: str, data: Mapping[str, str], metadata: str) -> None:
+        """Of several updates that wait, the last one counts."""
+        inline, blobs = split_data(data)
+        contents = _blobs_of(data)
         for cell, index in self._displays.get(display_id, ()):
-            entry = self._entry(cell, index)
-            if entry is None:
+            state = self._state(cell)
+            if index >= state.count:
                 continue
-            inline, blobs = split_data(data)
-            values = entry.get("data")
-            if isinstance(values, Map):
-                for mime in list(values.keys()):
-                    if mime not in inline:
-                        del values[mime]
-                for mime, value in inline.items():
-                    if values.get(mime) != value:
-                        values[mime] = value
+            change = _Updated(index, inline, metadata, json.dumps(blobs) if blobs else "", contents)
+            if index in state.updated:
+                state.changes[state.updated[index]] = change
             else:
-                entry["data"] = Map(inline)
-            entry["metadata"] = metadata
-            if blobs:
-                entry["blobs"] = json.dumps(blobs)
-            elif "blobs" in entry:
-                del entry["blobs"]
+                state.updated[index] = len(state.changes)
+                self._change(cell, state, change)
 
     # -- streams ---------------------------------------------------------------------------------------------------
 
@@ -274,78 +423,147 @@ class OutputWriter:
         if state.stale or state.clear_next:
             self._clear(cell, state)
         if state.stream is None:
-            state.stream = self._resumed(cell, name)
+            state.stream = self._resumed(cell, state, name)
         if state.stream is None or state.stream.name != name:
-            if not self._make_room(cell, state):
+            if not self._has_room(cell, state):
                 return
             self._close_stream(cell, state)
-            array = self._array(cell)
-            state.stream = _Stream(len(array), name, Terminal())
-            array.append(stream_map(name, ""))
+            held = sum(stream.terminal.kept for stream in state.short)
+            state.stream = _Stream(state.count, name, Terminal(limit=max(0, MAX_WHOLE_CHARS - held)), Excerpt())
+            self._change(cell, state, _Added(stream_map(name, "")))
+            state.count += 1
         state.stream.terminal.write(text)
         state.stream.touched = True
 
-    def _resumed(self, cell: CellId, name: str) -> _Stream | None:
-        """The stream that the document ends with, when another server began it."""
-        if cell in self._cells and self._cells[cell].left_out:
+    def _resumed(self, cell: CellId, state: _Cell, name: str) -> _Stream | None:
+        """The stream that the document ends with: another server began it, or its run is over."""
+        if state.changes or not 0 < state.count <= MAX_OUTPUTS:
             return None
-        index = len(self._array(cell)) - 1
-        entry = self._entry(cell, index) if index >= 0 else None
-        if entry is None or entry.get("output_type") != "stream" or entry.get("name") != name or "blobs" in entry:
+        entry = _entries(notebook.roots(self._doc).outputs, cell)[-1]
+        if not isinstance(entry, Map) or entry.get("name") != name:
             return None
-        text = str(entry["text"])
-        return _Stream(index, name, Terminal(text), len(text), len(text.encode()))
+        excerpt = _unfinished(entry)
+        if excerpt is None:
+            return None
+        before = next((stream for stream in state.short if stream.index == state.count - 1), None)
+        if before is not None:
+            return before
+        stream = _Stream(state.count - 1, name, Terminal(excerpt.tail), excerpt)
+        if stream.terminal.text != excerpt.tail:  # not ours: an import that never met a terminal
+            edits = excerpt.update(0, stream.terminal.text, stream.terminal)
+            self._change(cell, state, _Edited(stream.index, edits))
+        return stream
 
     def _close_stream(self, cell: CellId, state: _Cell) -> None:
-        if state.stream is not None:
-            self._flush_stream(cell, state, True)
-            state.stream = None
+        self._flush(cell, state)
+        state.stream = None
 
-    def _flush_stream(self, cell: CellId, state: _Cell, last: bool) -> None:
+    def _flush(self, cell: CellId, state: _Cell) -> None:
         stream = state.stream
         if stream is None or not stream.touched:
             return
-        entry = self._entry(cell, stream.index)
-        text = None if entry is None else entry.get("text")
-        if not isinstance(text, Text):
-            state.stream = None
-            return
-        if not stream.short:
-            keep, fresh = stream.terminal.take()
-            if keep == stream.chars:
-                notebook.append(text, fresh)
-                stream.size += len(fresh.encode())
-            else:
-                notebook.replace(text, keep, stream.chars, fresh)
-                stream.size = len(str(text).encode())
-            stream.chars = keep + len(fresh)
-            stream.touched = False
-            if stream.size > MAX_INLINE_STREAM_BYTES:
-                stream.short = True
-                state.short.append(stream)
-                self._shorten(text, stream)
-        elif last or self._clock() - stream.written >= _SHORT_EVERY_S:
-            self._shorten(text, stream)
-
-    def _shorten(self, text: Text, stream: _Stream) -> None:
-        head = cut_bytes(stream.terminal.head(STREAM_HEAD_BYTES), STREAM_HEAD_BYTES)
-        tail = cut_bytes(stream.terminal.tail(STREAM_TAIL_BYTES), STREAM_TAIL_BYTES, end=True)
-        notebook.replace_by_diff(text, f"{head}{left_out(stream.terminal.chars - len(head) - len(tail))}{tail}")
-        stream.written = self._clock()
         stream.touched = False
+        was_short = stream.excerpt.is_short
+        edits = stream.excerpt.update(*stream.terminal.take(), stream.terminal)
+        if edits:
+            self._change(cell, state, _Edited(stream.index, edits))
+        if stream.excerpt.is_short and not was_short and stream not in state.short:
+            state.short.append(stream)
 
-    def _name_whole(self, cell: CellId, stream: _Stream) -> None:
-        data = stream.terminal.text.encode()
-        sha256 = self._add_blob(data)
-        self._pending.append((cell, _Named(stream.index, sha256, len(data))))
+    def _name_wholes(self, cell: CellId, state: _Cell) -> None:
+        for stream in state.short:
+            if edits := stream.excerpt.settle(stream.terminal):
+                self._change(cell, state, _Edited(stream.index, edits))
+            if stream.excerpt.is_short:
+                whole = (stream.excerpt.lost + stream.terminal.text).removesuffix("\r").encode()
+                if len(whole) > MAX_WHOLE_BYTES + len(CUT_NOTE.encode()):
+                    whole = cut_bytes(whole.decode(), MAX_WHOLE_BYTES).encode() + CUT_NOTE.encode()
+                sha256 = hashlib.sha256(whole).hexdigest()
+                blobs = json.dumps({"text/plain": {"sha256": sha256, "size": len(whole)}})
+                self._change(cell, state, _Updated(stream.index, None, "", blobs, {sha256: whole}))
+        state.short.clear()
 
-    def _add_blob(self, data: bytes) -> str:
-        sha256 = hashlib.sha256(data).hexdigest()
-        self._blobs[sha256] = data
-        return sha256
+
+def _joined(collected: Iterable[tuple[CellId, _Collected]]) -> Iterator[tuple[CellId, _Collected]]:
+    """Streams in one piece, as a loop that prints sends a message for each line."""
+    for (cell, name), group in groupby(collected, lambda each: (each[0], getattr(each[1], "name", None))):
+        if name is None:
+            yield from group
+        else:
+            yield cell, Stream(name, "".join(event.text for _, event in group if isinstance(event, Stream)))
 
 
-# -- one output as the schema has it; imports use these, too -----------------------------------------------------------
+# -- into the document ---------------------------------------------------------------------------------------------
+
+
+def _write(outputs: Any, cell: CellId, changes: Iterable[_Change]) -> None:
+    """In place: whoever watches the array goes on watching it."""
+    array = outputs.get(cell)
+    for change in changes:
+        if not isinstance(array, Array):
+            if array is None and isinstance(change, _Cleared):
+                continue
+            outputs[cell] = array = Array()
+        match change:
+            case _Cleared():
+                if len(array):
+                    array.clear()
+            case _Added(entry):
+                array.append(entry)
+            case _Edited(index, edits):
+                entry = array[index] if index < len(array) else None
+                text = entry.get("text") if isinstance(entry, Map) else None
+                if isinstance(text, Text):
+                    _edit(text, edits)
+            case _Updated(index):
+                entry = array[index] if index < len(array) else None
+                if isinstance(entry, Map):
+                    _update_entry(entry, change)
+
+
+def _edit(text: Text, edits: Iterable[tuple[int, int, str]]) -> None:
+    for start, stop, value in edits:
+        size = len(str(text))
+        if start >= size:
+            notebook.append(text, value)
+        else:
+            notebook.replace(text, start, min(stop, size), value)
+
+
+def _update_entry(entry: Any, change: _Updated) -> None:
+    if change.data is not None:
+        values = entry.get("data")
+        if isinstance(values, Map):
+            for mime in list(values.keys()):
+                if mime not in change.data:
+                    del values[mime]
+            for mime, value in change.data.items():
+                if values.get(mime) != value:
+                    values[mime] = value
+        else:
+            entry["data"] = Map(dict(change.data))
+        if entry.get("metadata") != change.metadata:
+            entry["metadata"] = change.metadata
+    if change.blobs and entry.get("blobs") != change.blobs:
+        entry["blobs"] = change.blobs
+    elif not change.blobs and "blobs" in entry:
+        del entry["blobs"]
+
+
+def _unfinished(entry: Any, over: int = -1) -> Excerpt | None:
+    """What a stream of the document shows, when text may still be added to it."""
+    text = entry.get("text")
+    if entry.get("output_type") != "stream" or not isinstance(text, Text) or "blobs" in entry or len(text) <= over:
+        return None
+    return Excerpt(str(text))
+
+
+def _entries(outputs: Any, cell: CellId | str) -> Any:
+    array = outputs.get(cell)
+    return array if isinstance(array, Array) else ()
+
+
+# -- one output as the schema has it; `ipynb` uses these, too ------------------------------------------------------
 
 
 def stream_map(name: str, text: str) -> Any:
@@ -387,21 +605,73 @@ def blob_bytes(mime: str, value: str) -> bytes:
     return value.encode()
 
 
-def left_out(chars: int) -> str:
+def left_out(size: int) -> str:
     """The line that stands for the middle of a shortened stream."""
-    return f"\n[… {chars:,} characters left out here; the whole output can be downloaded when the run is over …]\n"
+    return f"\n[… {size:,} bytes left out; download the whole output …]\n"
 
 
 def cut_bytes(text: str, size: int, end: bool = False) -> str:
     """At most `size` bytes of the text's beginning, or of its end, cut between characters."""
-    data = text.encode()
+    data = (text[-size:] if end else text[:size]).encode()
     if len(data) <= size:
-        return text
+        return text[-size:] if end else text[:size]
     return (data[-size:] if end else data[:size]).decode(errors="ignore")
 
 
 def _large(data: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(value, mime) for mime, value in data.items() if len(value.encode()) > MAX_INLINE_DATA_BYTES]
+    """Values over the bound, and the largest of a bundle that has many."""
+    large: list[tuple[str, str]] = []
+    room = _MAX_BUNDLE_BYTES
+    for size, mime, value in sorted((len(value.encode()), mime, value) for mime, value in data.items()):
+        room -= size
+        if size > MAX_INLINE_DATA_BYTES or room < 0:
+            large.append((value, mime))
+    return large
+
+
+def _left_out_of(text: str) -> re.Match[str] | None:
+    """Our line on what is left out, where we put it; not one that a program printed."""
+    for found in _LEFT_OUT.finditer(text):
+        if STREAM_HEAD_BYTES - 4 < len(text[: found.start()].encode()) <= STREAM_HEAD_BYTES:
+            return found
+    return None
+
+
+def _blobs_of(data: Mapping[str, str]) -> dict[str, bytes]:
+    contents = [blob_bytes(mime, value) for value, mime in _large(data)]
+    return {hashlib.sha256(content).hexdigest(): content for content in contents}
+
+
+def _bounded(text: str, size: int) -> str:
+    short = cut_bytes(text, size)
+    return text if short == text else f"{short}\n[… {len(text.encode()) - len(short.encode()):,} bytes left out …]\n"
+
+
+def _bounded_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """A traceback's beginning and its end, which says the most."""
+    room = MAX_INLINE_DATA_BYTES // 2
+    if sum(len(json.dumps(line)) for line in lines) <= 2 * room:
+        return lines
+    lines = tuple(_bounded(line, room // 16) for line in lines)
+    head, tail = _fitting(lines, room), _fitting(lines[::-1], room)[::-1]
+    if len(head) + len(tail) >= len(lines):
+        return (*head, *lines[len(head) :])
+    return (*head, "[… the middle of the traceback is left out …]", *tail)
+
+
+def _fitting(lines: tuple[str, ...], room: int) -> tuple[str, ...]:
+    kept: list[str] = []
+    for line in lines:
+        room -= len(json.dumps(line)) + 2
+        if room < 0:
+            break
+        kept.append(line)
+    return tuple(kept)
+
+
+def _bounded_metadata(metadata: str) -> str:
+    size = len(metadata.encode())
+    return metadata if size <= MAX_INLINE_DATA_BYTES else json.dumps({"note": f"[{size:,} bytes of metadata left out]"})
 
 
 def _size(event: OutputEvent) -> int:
@@ -410,7 +680,7 @@ def _size(event: OutputEvent) -> int:
             return len(text)
         case Display(data) | Result(data):
             return sum(map(len, data.values()))
-        case Failure(_, _, traceback):
-            return sum(map(len, traceback))
+        case Failure(_, evalue, traceback):
+            return len(evalue) + sum(map(len, traceback))
         case _:
             return 0

@@ -75,8 +75,8 @@ class _Line:
     def explode(self) -> list[str]:
         if self.chars is not None:
             return self.chars
-        self.chars, pen, at = [], self.start, 0
         text = self.text()
+        self.chars, pen, at = [], self.start, 0
         for code in _COLOUR.finditer(text):
             self._extend(text[at : code.start()], pen)
             pen, at = _painted(pen, code[1]), code.end()
@@ -113,7 +113,7 @@ class Terminal:
     @property
     def text(self) -> str:
         """All of it; beyond the limit its beginning, with a line that says so."""
-        if self._kept < self._final_chars:
+        if self.is_cut:
             return "".join(self._final) + CUT_NOTE
         return "".join(self._final) + self._open()
 
@@ -121,6 +121,16 @@ class Terminal:
     def kept(self) -> int:
         """How many characters are held in memory."""
         return self._kept
+
+    @property
+    def is_cut(self) -> bool:
+        """More became final than `limit` lets us hold."""
+        return self._kept < self._final_chars
+
+    @property
+    def reach(self) -> tuple[int, str]:
+        """How many characters are final, and the text after them."""
+        return self._final_chars, self._open()
 
     def write(self, data: str) -> None:
         data = self._rest + clean(data) if self._rest else clean(data)
@@ -161,7 +171,7 @@ class Terminal:
         if self._line is not None:
             self._rows[self._row] = self._line.text()
         text = "\n".join(self._rows)
-        at_start = self._column == 0 and self._row == len(self._rows) - 1 and self._rows[-1] != ""
+        at_start = self._column == 0 and self._row == len(self._rows) - 1 and _COLOUR.sub("", self._rows[-1]) != ""
         return text + "\r" if at_start else text
 
     # -- printing --------------------------------------------------------------------------------------------------
@@ -357,7 +367,7 @@ def _painted(pen: str, numbers: str) -> str:
     """The pen after an SGR code. A pen is the numbers it takes to get it from none, by attribute."""
     attributes = dict(part.split("=") for part in pen.split(";;") if part)
     # With colons a colour is one parameter, with semicolons it is three or five.
-    parts = [part for part in numbers.split(";")]
+    parts = numbers.split(";")
     while parts:
         part = parts.pop(0)
         number = int(part.split(":")[0][:6] or "0")
