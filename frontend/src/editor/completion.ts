@@ -6,6 +6,8 @@ import { mayAsk } from "./inspection.ts";
 import { toCodePoints, toUnits } from "./offsets.ts";
 
 const PATIENCE_MS = 3000;
+// A busy kernel may still answer before patience ends.
+const WHEN = ["idle", "busy"] as const;
 
 export function completion(session: Session): Extension {
   return autocompletion({
@@ -21,7 +23,7 @@ export function completion(session: Session): Extension {
 async function completions(session: Session, context: CompletionContext): Promise<CompletionResult | null> {
   // While typing, only after a dot or inside a word that goes on; else only when asked.
   if (!context.explicit && context.matchBefore(/[\p{L}_][\p{L}\p{N}_]*\.[\p{L}\p{N}_]*$/u) === null) return null;
-  if (!mayAsk(session)) return null;
+  if (!mayAsk(session, WHEN)) return null;
   const code = context.state.doc.toString();
   const asked = session.complete(code, toCodePoints(code, context.pos)).catch(() => null);
   const answer = await Promise.race([asked, new Promise<null>((done) => setTimeout(() => done(null), PATIENCE_MS))]);

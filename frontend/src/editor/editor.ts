@@ -50,6 +50,8 @@ export function createEditor(options: EditorOptions): CellEditor {
         dropCursor(),
         EditorState.allowMultipleSelections.of(true),
         language(cell.type),
+        // Only "\n" ends a line: any other would make CodeMirror count other offsets than the Y.Text.
+        EditorState.lineSeparator.of("\n"),
         wholeCodePoints(),
         cell.type === "code" ? [completion(session), inspection(session)] : [],
         keys({ type: cell.type, onEscape: options.onEscape, onLeave: options.onLeave }),

@@ -1,7 +1,15 @@
 /** Documentation of what stands at the caret, from the kernel: by Shift+Tab, and by resting the pointer on a name. */
 import { type Extension, Prec, StateEffect, StateField } from "@codemirror/state";
-import { type EditorView, hoverTooltip, keymap, showTooltip, type Tooltip } from "@codemirror/view";
-import type { Session } from "../session/session.ts";
+import {
+  closeHoverTooltips,
+  type EditorView,
+  hasHoverTooltips,
+  hoverTooltip,
+  keymap,
+  showTooltip,
+  type Tooltip,
+} from "@codemirror/view";
+import type { RuntimeStatus, Session } from "../session/session.ts";
 import { toCodePoints } from "./offsets.ts";
 
 const HOVER_MS = 600;
@@ -17,12 +25,11 @@ const shown = StateField.define<Tooltip | null>({
   provide: (field) => showTooltip.from(field),
 });
 
-/** Whether the kernel could answer now: it has nothing to do, and this person may ask it. */
-export function mayAsk(session: Session): boolean {
+/** Whether the kernel could answer now: by default when it has nothing to do, and when this person may ask it. */
+export function mayAsk(session: Session, when: readonly RuntimeStatus[] = ["idle"]): boolean {
   const { runtime, role, phase } = session.store.getState();
-  return (
-    phase === "synced" && runtime.status === "idle" && (role === "runner" || role === "editor" || role === "owner")
-  );
+  const mayRun = role === "runner" || role === "editor" || role === "owner";
+  return phase === "synced" && mayRun && when.includes(runtime.status);
 }
 
 export function inspection(session: Session): Extension {
@@ -43,8 +50,11 @@ export function inspection(session: Session): Extension {
               .lineAt(main.head)
               .text.slice(0, main.head - view.state.doc.lineAt(main.head).from);
             if (!main.empty || before.trim() === "") return false;
+            const { doc } = view.state;
             void ask(view, main.head).then((text) => {
-              if (text !== "") view.dispatch({ effects: show.of(tooltipAt(main.head, text)) });
+              // The answer is about the text as it was: after another key it has no place to stand.
+              const isSame = view.state.doc === doc && view.state.selection.main.eq(main);
+              if (text !== "" && isSame) view.dispatch({ effects: show.of(tooltipAt(main.head, text)) });
             });
             return true;
           },
@@ -52,8 +62,8 @@ export function inspection(session: Session): Extension {
         {
           key: "Escape",
           run(view) {
-            if (view.state.field(shown) === null) return false;
-            view.dispatch({ effects: show.of(null) });
+            if (view.state.field(shown) === null && !hasHoverTooltips(view.state)) return false;
+            view.dispatch({ effects: [show.of(null), closeHoverTooltips] });
             return true;
           },
         },
@@ -63,8 +73,9 @@ export function inspection(session: Session): Extension {
       async (view, at) => {
         const word = view.state.wordAt(at);
         if (word === null || view.state.field(shown) !== null) return null;
+        const { doc } = view.state;
         const text = await ask(view, word.to);
-        return text === "" ? null : { ...tooltipAt(word.from, text), end: word.to };
+        return text === "" || view.state.doc !== doc ? null : { ...tooltipAt(word.from, text), end: word.to };
       },
       { hoverTime: HOVER_MS, hideOnChange: true },
     ),

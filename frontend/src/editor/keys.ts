@@ -22,6 +22,11 @@ interface Options {
 // The page's own: running, inserting below, deleting lines in favour of its shortcuts.
 const LEFT_TO_THE_PAGE = ["Mod-Enter", "Shift-Enter", "Alt-Enter", "Ctrl-Enter", "Mod-s", "Mod-p", "Escape"];
 
+// Enter would take Shift+Enter with it.
+const editing: readonly KeyBinding[] = defaultKeymap
+  .filter(({ key, mac }) => ![key, mac].some((name) => name !== undefined && LEFT_TO_THE_PAGE.includes(name)))
+  .map((binding) => (binding.key === "Enter" ? { key: "Enter", run: binding.run } : binding));
+
 export function keys({ type, onEscape, onLeave }: Options): Extension {
   const leaves = (direction: -1 | 1): Command => {
     return (view) => {
@@ -52,24 +57,23 @@ export function keys({ type, onEscape, onLeave }: Options): Extension {
         },
       ]),
     ),
-    keymap.of([
-      ...own,
-      ...closeBracketsKeymap,
-      ...yUndoManagerKeymap,
-      ...defaultKeymap.filter(
-        ({ key, mac }) => ![key, mac].some((name) => name !== undefined && LEFT_TO_THE_PAGE.includes(name)),
-      ),
-    ]),
+    keymap.of([...own, ...closeBracketsKeymap, ...yUndoManagerKeymap.map(whereWritable), ...editing]),
   ];
+}
+
+/** Undo changes the text behind CodeMirror's back, so it has to ask for itself. */
+function whereWritable(binding: KeyBinding): KeyBinding {
+  const { run } = binding;
+  return run === undefined ? binding : { ...binding, run: (view) => view.state.readOnly || run(view) };
 }
 
 /** Whether one more step up or down would leave the text, wrapped lines counted as they are seen. */
 function isOnEdge(view: EditorView, direction: -1 | 1): boolean {
   const { main } = view.state.selection;
-  const moved = view.moveVertically(EditorSelection.cursor(main.head), direction === 1);
   const line = view.state.doc.lineAt(main.head);
   const isOutermost = direction === -1 ? line.number === 1 : line.number === view.state.doc.lines;
   if (!isOutermost) return false;
+  const moved = view.moveVertically(EditorSelection.cursor(main.head), direction === 1);
   const here = view.coordsAtPos(main.head);
   const there = view.coordsAtPos(moved.head);
   return moved.head === main.head || here === null || there === null || Math.abs(here.top - there.top) < 2;

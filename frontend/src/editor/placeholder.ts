@@ -2,6 +2,16 @@
 import type { CellType } from "../notebook/schema.ts";
 import { METRICS } from "./theme.ts";
 
+// As CodeMirror breaks lines and sets tabs.
+const AS_IT_IS = { whiteSpace: "pre", overflowX: "auto", overflowWrap: "normal", wordBreak: "normal", tabSize: "4" };
+const WRAPPED = {
+  whiteSpace: "break-spaces",
+  overflowX: "visible",
+  overflowWrap: "anywhere",
+  wordBreak: "break-word",
+  tabSize: "4",
+};
+
 export function renderPlaceholder(parent: HTMLElement, source: string, type: CellType, label: string): void {
   const existing = parent.firstElementChild;
   const pre = existing instanceof HTMLPreElement ? existing : document.createElement("pre");
@@ -11,7 +21,7 @@ export function renderPlaceholder(parent: HTMLElement, source: string, type: Cel
   pre.setAttribute("aria-label", label);
   Object.assign(pre.style, METRICS);
   pre.style.margin = "0";
-  pre.style.whiteSpace = type === "code" ? "pre" : "pre-wrap";
+  Object.assign(pre.style, type === "code" ? AS_IT_IS : WRAPPED);
   // A last empty line has no height of its own in a pre.
   const text = source === "" || source.endsWith("\n") ? `${source}\u200b` : source;
   if (pre.textContent !== text) pre.textContent = text;

@@ -14,6 +14,8 @@ import type { Session } from "../session/session.ts";
 
 const TELL_EVERY_MS = 50;
 const NAME_FOR_MS = 2000;
+const NAME_HEIGHT_PX = 16;
+const FLAGS = ["moved", "beside", "flipped"] as const;
 
 const othersMoved = StateEffect.define<null>();
 
@@ -26,28 +28,43 @@ interface Other {
 }
 
 export function presence(session: Session, cellId: string, text: Y.Text): Extension {
-  const movedAt = new Map<number, { readonly head: number; readonly at: number }>();
+  // By what they said, not by where that is now: it is no move of theirs when the text before them grows.
+  const moved = new Map<number, { readonly head: string; readonly at: number }>();
 
-  const others = (): Other[] => {
-    const found: Other[] = [];
+  const here = (): { client: number; user: unknown; cursor: Record<string, unknown> }[] => {
+    const found = [];
     for (const [client, state] of session.awareness.getStates()) {
       if (client === session.awareness.clientID || !isObject(state) || state["cell"] !== cellId) continue;
       const cursor: unknown = state["cursor"];
-      if (!isObject(cursor)) continue;
+      if (isObject(cursor)) found.push({ client, user: state["user"] as unknown, cursor });
+    }
+    return found;
+  };
+  const notice = (at: number): void => {
+    const found = here();
+    for (const client of [...moved.keys()]) if (!found.some((state) => state.client === client)) moved.delete(client);
+    for (const { client, cursor } of found) {
+      const head = JSON.stringify(cursor["head"]);
+      if (moved.get(client)?.head !== head) moved.set(client, { head, at });
+    }
+  };
+  const others = (): Other[] => {
+    const found: Other[] = [];
+    for (const { client, user, cursor } of here()) {
       const anchor = indexOf(text, cursor["anchor"]);
       const head = indexOf(text, cursor["head"]);
       if (anchor === null || head === null) continue;
-      const { name, color } = parseUser(state["user"]);
-      if (movedAt.get(client)?.head !== head) movedAt.set(client, { head, at: Date.now() });
+      const { name, color } = parseUser(user);
       found.push({ client, name, color, anchor, head });
     }
     return found;
   };
-  const isFresh = (other: Other): boolean => Date.now() - (movedAt.get(other.client)?.at ?? 0) < NAME_FOR_MS;
+  const isFresh = (other: Other): boolean => Date.now() - (moved.get(other.client)?.at ?? 0) < NAME_FOR_MS;
 
   const changed = (update: ViewUpdate): boolean =>
     update.docChanged ||
     update.geometryChanged ||
+    update.viewportChanged ||
     update.transactions.some((transaction) => transaction.effects.some((effect) => effect.is(othersMoved)));
 
   const selections = layer({
@@ -59,7 +76,7 @@ export function presence(session: Session, cellId: string, text: Y.Text): Extens
         if (other.anchor === other.head) return [];
         const range = clamped(view, other);
         return RectangleMarker.forRange(view, "remote-selection", EditorSelection.range(range.anchor, range.head)).map(
-          (rectangle) => new Tinted(rectangle, other, false),
+          (rectangle) => new Tinted(rectangle, other, ""),
         );
       }),
   });
@@ -72,7 +89,7 @@ export function presence(session: Session, cellId: string, text: Y.Text): Extens
       others().flatMap((other) => {
         const { head } = clamped(view, other);
         return RectangleMarker.forRange(view, "remote-caret", EditorSelection.cursor(head)).map(
-          (rectangle) => new Tinted(rectangle, other, isFresh(other)),
+          (rectangle) => new Tinted(rectangle, other, nameplate(view, rectangle, isFresh(other))),
         );
       }),
   });
@@ -81,20 +98,27 @@ export function presence(session: Session, cellId: string, text: Y.Text): Extens
     let timer: ReturnType<typeof setTimeout> | undefined;
     let fading: ReturnType<typeof setTimeout> | undefined;
     let isHere = false;
+    let told = "";
+    let seen = JSON.stringify(here());
+    notice(0);
 
     const tell = (): void => {
       timer = undefined;
       if (!view.hasFocus) return;
       isHere = true;
       const { anchor, head } = view.state.selection.main;
-      session.setPresence({
-        cell: cellId,
-        cursor: { anchor: positionAt(text, anchor), head: positionAt(text, head) },
-        mode: "edit",
-      });
+      const cursor = { anchor: positionAt(text, anchor), head: positionAt(text, head) };
+      const saying = JSON.stringify(cursor);
+      if (saying === told) return;
+      told = saying;
+      session.setPresence({ cell: cellId, cursor, mode: "edit" });
     };
     const redraw = (): void => view.dispatch({ effects: othersMoved.of(null) });
     const listen = (): void => {
+      const now = JSON.stringify(here());
+      if (now === seen) return; // somebody in another cell
+      seen = now;
+      notice(Date.now());
       // Awareness may speak while the view is being updated.
       queueMicrotask(redraw);
       clearTimeout(fading);
@@ -105,6 +129,7 @@ export function presence(session: Session, cellId: string, text: Y.Text): Extens
       update(update: ViewUpdate) {
         if (update.focusChanged && !view.hasFocus && isHere) {
           isHere = false;
+          told = "";
           session.setPresence({ cursor: null });
         } else if (view.hasFocus && (update.selectionSet || update.docChanged || update.focusChanged)) {
           timer ??= setTimeout(tell, TELL_EVERY_MS);
@@ -126,12 +151,13 @@ export function presence(session: Session, cellId: string, text: Y.Text): Extens
 class Tinted implements LayerMarker {
   readonly rectangle: RectangleMarker;
   readonly other: Other;
-  readonly isFresh: boolean;
+  /** Data attributes of the caret, by spaces. */
+  readonly flags: string;
 
-  constructor(rectangle: RectangleMarker, other: Other, isFresh: boolean) {
+  constructor(rectangle: RectangleMarker, other: Other, flags: string) {
     this.rectangle = rectangle;
     this.other = other;
-    this.isFresh = isFresh;
+    this.flags = flags;
   }
 
   eq(other: LayerMarker): boolean {
@@ -140,7 +166,7 @@ class Tinted implements LayerMarker {
       other.rectangle.eq(this.rectangle) &&
       other.other.color === this.other.color &&
       other.other.name === this.other.name &&
-      other.isFresh === this.isFresh
+      other.flags === this.flags
     );
   }
 
@@ -159,13 +185,20 @@ class Tinted implements LayerMarker {
   private dress(dom: HTMLElement): void {
     dom.style.backgroundColor = this.other.color;
     if (!dom.classList.contains("remote-caret")) return;
-    dom.toggleAttribute("data-moved", this.isFresh);
+    for (const flag of FLAGS) dom.toggleAttribute(`data-${flag}`, this.flags.split(" ").includes(flag));
     const name = dom.firstElementChild instanceof HTMLElement ? dom.firstElementChild : document.createElement("span");
     name.className = "remote-caret-name";
     name.textContent = this.other.name;
     name.style.backgroundColor = this.other.color;
     if (name.parentElement === null) dom.append(name);
   }
+}
+
+/** Where the name goes: above, on the first line beside; to the left of the caret in the right half. */
+function nameplate(view: EditorView, { left, top }: RectangleMarker, isFresh: boolean): string {
+  const { clientWidth, scrollLeft } = view.scrollDOM;
+  const flags = { moved: isFresh, beside: top < NAME_HEIGHT_PX, flipped: left - scrollLeft > clientWidth / 2 };
+  return FLAGS.filter((flag) => flags[flag]).join(" ");
 }
 
 function clamped(view: EditorView, { anchor, head }: Other): { anchor: number; head: number } {

@@ -1,26 +1,41 @@
 /** Widens every local change to whole code points: an edit inside a surrogate pair makes Yjs and the server disagree for
- * good (crdt.md U2), and CodeMirror's comparison with the DOM can make one. */
-import { type ChangeSpec, EditorState, type Extension, type Text } from "@codemirror/state";
+ * good (crdt.md U2), and CodeMirror's comparison with the DOM can make one. Line ends that come in become "\n". */
+import { EditorState, type Extension, type Text, Transaction } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
 import { ySyncAnnotation } from "y-codemirror.next";
 
 const isHigh = (unit: string): boolean => unit >= "\ud800" && unit <= "\udbff";
 const isLow = (unit: string): boolean => unit >= "\udc00" && unit <= "\udfff";
 
+const withLineFeeds = (text: string): string => text.replace(/\r\n?/g, "\n");
+
 export function wholeCodePoints(): Extension {
-  return EditorState.transactionFilter.of((transaction) => {
-    if (!transaction.docChanged || transaction.annotation(ySyncAnnotation) !== undefined) return transaction;
-    const doc = transaction.startState.doc;
-    const changes: ChangeSpec[] = [];
-    let isWidened = false;
-    transaction.changes.iterChanges((from, to, _fromB, _toB, inserted) => {
-      const change = { from, to, insert: inserted.toString() };
-      const wide = widen(doc, change);
-      changes.push(wide);
-      isWidened ||= wide.from !== from || wide.to !== to || wide.insert !== change.insert;
-    });
-    return isWidened ? [{ changes, scrollIntoView: transaction.scrollIntoView }] : transaction;
-  });
+  return [EditorView.clipboardInputFilter.of(withLineFeeds), filter];
 }
+
+const filter = EditorState.transactionFilter.of((transaction) => {
+  if (!transaction.docChanged || transaction.annotation(ySyncAnnotation) !== undefined) return transaction;
+  const doc = transaction.startState.doc;
+  const changes: Change[] = [];
+  let isWidened = false;
+  transaction.changes.iterChanges((from, to, _fromB, _toB, inserted) => {
+    const change = { from, to, insert: inserted.toString() };
+    const wide = widen(doc, { ...change, insert: withLineFeeds(change.insert) });
+    changes.push(wide);
+    isWidened ||= wide.from !== from || wide.to !== to || wide.insert !== change.insert;
+  });
+  const last = changes.at(-1);
+  if (!isWidened || last === undefined) return transaction;
+  // Its selection counts other offsets; a single caret goes where the last change ends, the rest moves along.
+  const caret = transaction.selection?.ranges.length === 1;
+  const userEvent = transaction.annotation(Transaction.userEvent);
+  return {
+    changes,
+    scrollIntoView: transaction.scrollIntoView,
+    ...(caret && { selection: { anchor: transaction.startState.changes(changes).mapPos(last.to, 1) } }),
+    ...(userEvent !== undefined && { userEvent }),
+  };
+});
 
 interface Change {
   readonly from: number;

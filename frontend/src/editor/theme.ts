@@ -41,12 +41,16 @@ const look = EditorView.theme({
   ".cm-completionDetail": { opacity: "0.75", fontStyle: "normal", marginLeft: "1em" },
   ".remote-selection": { opacity: "0.25", borderRadius: "2px" },
   ".remote-caret": { width: "2px !important", marginLeft: "-1px", zIndex: "5" },
+  // Within the scroller on every side, or it would be cut off, or bring a scroll bar.
   ".remote-caret-name": {
     position: "absolute",
     bottom: "100%",
     left: "0",
+    maxWidth: "10rem",
+    overflow: "hidden",
+    textOverflow: "ellipsis",
     padding: "0 0.375rem",
-    borderRadius: "3px 3px 3px 0",
+    borderRadius: "3px",
     color: "#fff",
     font: "600 0.6875rem/1.4 var(--sans)",
     whiteSpace: "nowrap",
@@ -54,6 +58,9 @@ const look = EditorView.theme({
     transition: "opacity 200ms",
     opacity: "0",
   },
+  ".remote-caret[data-flipped] .remote-caret-name": { left: "auto", right: "0" },
+  ".remote-caret[data-beside] .remote-caret-name": { bottom: "auto", top: "0", left: "100%" },
+  ".remote-caret[data-beside][data-flipped] .remote-caret-name": { left: "auto", right: "100%" },
   ".remote-caret[data-moved] .remote-caret-name, .remote-caret:hover .remote-caret-name": { opacity: "1" },
   ".inspection": {
     maxHeight: "30em",
