@@ -4,12 +4,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import WebSocketRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp
 
 from collab import imports
@@ -30,6 +30,11 @@ from collab.store.sqlite import open_sqlite
 from collab.store.store import StoreError
 
 log = logging.getLogger(__name__)
+
+ROUTES: Final[list[BaseRoute]] = [
+    *(route for module in (pages, people, library, notebooks, links, blobs, commands) for route in module.routes),
+    WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),
+]
 
 
 @dataclass(slots=True)
@@ -63,12 +68,8 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             auth = Auth(store, data.token, data.secret)
             yield {"services": Services(config, store, kept, rooms, auth)}
 
-    modules = (pages, people, library, notebooks, links, blobs, commands)
     app = Starlette(
-        routes=[
-            *(route for module in modules for route in module.routes),
-            WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),
-        ],
+        routes=ROUTES,
         lifespan=lifespan,
         exception_handlers={
             HTTPException: errors.on_http_exception,
@@ -76,6 +77,8 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             Exception: errors.on_error,
         },
     )
+    # A redirect to the address without its slash would name the scheme that a proxy spoke with us.
+    app.router.redirect_slashes = False
     return Origins(app, config)
 
 

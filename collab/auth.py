@@ -23,6 +23,8 @@ from collab.store.store import Link, Store
 
 OWNER: Final = UserId("owner")
 
+_OWNERS: Final = "owner."  # begins the secret of a session of the owner
+
 # Calm, distinct, and readable under white letters (contrast of 4.5 or more).
 _COLORS: Final = (
     "#1f6feb",
@@ -77,21 +79,21 @@ class Auth:
         if shown and scheme.lower() in ("bearer", "token"):
             return await self._by_token(shown.strip())
         session = cookies.get(cookie_name(page), "")
-        user = await self._store.session_user(_hash(session)) if session else None
+        if changes and headers.get("origin") != page and (session or "origin" in headers):
+            raise ForeignOrigin("This request does not come from this server's page.")
+        user = await self._store.session_user(self._session_hash(session)) if session else None
         if user is None:
             raise NotSignedIn(
                 "Sign in first: open the address with the token that the server printed, or a link to a notebook."
             )
-        if changes and headers.get("origin") != page:
-            raise ForeignOrigin("This request does not come from this server's page.")
         return Caller(user)
 
     async def _by_token(self, token: str) -> Caller:
         if self.is_token(token):
             return Caller(await self.owner())
         link = await self._store.link(_hash(token))
-        if link is None:
-            raise NotSignedIn("This token is not known here; it may have been revoked.")
+        if link is None or not _lasts(link):
+            raise NotSignedIn("This token is not known here; it was revoked, or it has expired.")
         id = UserId(f"link-{link.id}")
         user = await self._store.user(id)
         if user is None:
@@ -111,9 +113,13 @@ class Auth:
 
     async def sign_in(self, user: User) -> str:
         """A new session's secret, for the cookie."""
-        session = secrets.token_urlsafe(32)
-        await self._store.add_session(_hash(session), user.id)
+        session = (_OWNERS if user.id == OWNER else "") + secrets.token_urlsafe(32)
+        await self._store.add_session(self._session_hash(session), user.id)
         return session
+
+    def _session_hash(self, session: str) -> str:
+        """The owner's sessions end when the server's token is changed: whoever had it signed in with it."""
+        return _hash(session + self._token if session.startswith(_OWNERS) else session)
 
     async def open_link(self, token: str, notebook: NotebookId, user: User | None) -> User | None:
         """Who has the link's role now: `user`, or a new guest. None when the link does not open this Notebook."""

@@ -1,6 +1,7 @@
 """`collab`: the document server as a program. It prints one line: the address to open."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -8,6 +9,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -17,7 +19,7 @@ from collab import imports
 from collab.app import Ending, create_app
 from collab.config import BadSetting, Config, is_loopback, read_config
 from collab.connection import MAX_FRAME_BYTES
-from collab.data import Data, open_data
+from collab.data import OPENER, AlreadyServed, Data, open_data
 from collab.ipynb import BadNotebook
 from collab.store.blobs import Blobs
 from collab.store.sqlite import open_sqlite
@@ -32,6 +34,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._ending = ending
         self._ready = ready
+        self._asked = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -39,20 +42,28 @@ class Server(uvicorn.Server):
             self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The second time is impatience, and what it would leave half done: kernels. The third is meant."""
+        self._asked += 1
         if sig == signal.SIGINT:
             self._ending.keep_kernels = False
-        super().handle_exit(sig, frame)
+        if self._asked == 2:
+            print("Saving notebooks and ending kernels; once more to leave them as they are.", file=sys.stderr)
+        else:
+            super().handle_exit(sig, frame)
 
 
 class Ready:
-    def __init__(self, url: str, path: str, token: str, browser: bool) -> None:
-        self._address = f"{url}{path}?token={token}"
+    def __init__(self, url: str, path: str, data: Data, browser: bool) -> None:
+        self._address = f"{url}{path}?token={data.token}"
+        self._data = data
         self._browser = browser
 
     def __call__(self) -> None:
+        self._data.announce(self._address)
         print(f"Open {self._address}", flush=True)
         if self._browser:
-            threading.Thread(target=webbrowser.open, args=(self._address,), daemon=True).start()
+            opener = (self._data.folder / OPENER).as_uri()
+            threading.Thread(target=webbrowser.open, args=(opener,), daemon=True).start()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -61,12 +72,20 @@ def main(arguments: list[str] | None = None) -> None:
         config = read_config(sys.argv[1:] if arguments is None else arguments, os.environ)
         check_host(config)
         check_page(config)
-        listening = listen(config)
         with open_data(config.data, config.token) as data:
-            path = asyncio.run(import_paths(config, data)) if config.paths else "/"
+            listening = listen(config)
+            path = asyncio.run(import_paths(config, data))
             serve(config, data, listening, path)
+    except AlreadyServed as served:
+        if not served.address or config.paths:
+            sys.exit(f"collab: {served}")
+        print(f"Open {served.address}", flush=True)
+        if config.browser and has_browser(os.environ):
+            webbrowser.open((config.data / OPENER).as_uri())
     except (BadSetting, BadNotebook, StoreError) as error:
         sys.exit(f"collab: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def serve(config: Config, data: Data, listening: socket.socket, path: str) -> None:
@@ -76,6 +95,7 @@ def serve(config: Config, data: Data, listening: socket.socket, path: str) -> No
         create_app(config, data, ending),
         log_config=None,
         access_log=False,
+        server_header=False,
         ws=FrameProtocol,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
@@ -83,11 +103,20 @@ def serve(config: Config, data: Data, listening: socket.socket, path: str) -> No
         lifespan="on",
     )
     url = f"http://{_spell(config.host)}:{listening.getsockname()[1]}"
-    ready = Ready(config.public_url or url, path, data.token, config.browser)
+    ready = Ready(config.public_url or url, path, data, config.browser and has_browser(os.environ))
     try:
         Server(settings, ending, ready).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
+
+
+def has_browser(environ: Mapping[str, str]) -> bool:
+    """Whether somebody sits here to whom a browser can be shown; text browsers would take our terminal."""
+    if environ.get("BROWSER"):
+        return True
+    if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
+        return False
+    return sys.platform in ("darwin", "win32") or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def check_host(config: Config) -> None:
@@ -104,33 +133,53 @@ def check_page(config: Config) -> None:
 
 
 def listen(config: Config) -> socket.socket:
-    host = "127.0.0.1" if config.host == "localhost" else config.host
+    """On the port that was asked for, or else on the first that is free. Raises BadSetting."""
+    host = "127.0.0.1" if config.host == "localhost" else config.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host.strip("[]"), config.port), family=family, backlog=512)
-    except OSError as error:
-        raise BadSetting(f"Cannot listen on {host}:{config.port}: {error.strerror}; choose another --port.") from error
+    for port in range(config.port, min(config.port + config.ports, 65536)):
+        try:
+            listening = socket.create_server((host, port), family=family, backlog=512)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and port + 1 < config.port + config.ports:
+                continue
+            raise BadSetting(f"Cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+        if port != config.port:
+            print(f"Port {config.port} is taken; this is port {port}.", file=sys.stderr)
+        return listening
+    raise BadSetting(f"No port from {config.port} on is free; choose another --port.")
 
 
 async def import_paths(config: Config, data: Data) -> str:
-    """Notebooks of files and folders; gives the page to open: the notebook when there is one, else the Library."""
-    files: list[Path] = []
-    for path in config.paths:
-        if not path.exists():
-            raise BadSetting(f"{path} does not exist.")
-        found = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
-        files += [file for file in found if ".ipynb_checkpoints" not in file.parts]
+    """Notebooks of files and folders; gives the page to open: the notebook when there is one, else the Library.
+
+    One that cannot be read is named, and stops no other. Raises BadNotebook when there was nothing but such.
+    """
     made = []
-    async with open_sqlite(data.database) as store:
-        for file in files:
+    failed = []
+    async with open_sqlite(data.database) as store:  # also without paths: data of a newer collab ends the start here
+        for file in notebook_files(config.paths):
             try:
                 made.append(await imports.import_path(store, Blobs(data.blobs), file))
-            except (BadNotebook, OSError) as error:
-                message = f"{file}: {error}"
-                if len(files) == 1:
-                    raise BadNotebook(message) from error
-                print(message, file=sys.stderr)
+            except BadNotebook as error:
+                failed.append(f"{file}: {error}")
+            except OSError as error:
+                failed.append(f"{file}: It cannot be read: {error.strerror}.")
+    if config.paths and not made and not failed:
+        failed.append(f"There are no notebooks (.ipynb) in {' and '.join(map(str, config.paths))}.")
+    if failed and not made:
+        raise BadNotebook("\n".join(failed))
+    for sentence in failed:
+        print(sentence, file=sys.stderr)
     return f"/n/{made[0].id}" if len(made) == 1 else "/"
+
+
+def notebook_files(paths: Iterable[Path]) -> list[Path]:
+    """What was named, and the notebooks in folders that were; not those in hidden folders, which hold copies."""
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
+        files += [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts[:-1])]
+    return files
 
 
 def _spell(host: str) -> str:

@@ -19,11 +19,15 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves."""
+    """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves.
+
+    `ports` is how many are tried, from `port` on: one that was chosen is taken or none.
+    """
 
     data: Path
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    ports: int = 1
     token: str = ""
     browser: bool = True
     paths: tuple[Path, ...] = ()
@@ -38,7 +42,8 @@ class Config:
     def origin(self) -> str:
         """Of the public URL; empty when there is none."""
         parts = urlsplit(self.public_url)
-        return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
+        standard = {"https": ":443", "http": ":80"}.get(parts.scheme, "")  # which browsers leave out
+        return f"{parts.scheme}://{parts.netloc.removesuffix(standard)}".lower() if parts.netloc else ""
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -49,18 +54,23 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
     if token and not re.fullmatch(r"[A-Za-z0-9_.~-]{8,200}", token):
         raise BadSetting("A token is 8 to 200 letters, digits and '-', '_', '.', '~'; choose another for --token.")
     public_url = environ.get("COLLAB_PUBLIC_URL", "").rstrip("/")
-    if public_url and not re.fullmatch(r"https?://[^/\s]+", public_url):
+    if public_url and not re.fullmatch(r"https?://[^/@?#\s]+", public_url):
         raise BadSetting("COLLAB_PUBLIC_URL is like https://notebooks.example.org, without a path.")
+    gateway_url = environ.get("COLLAB_GATEWAY_URL", "").rstrip("/")
+    if gateway_url and not re.fullmatch(r"https?://[^@?#\s]+", gateway_url):
+        raise BadSetting("COLLAB_GATEWAY_URL is like http://gateway:8900; its token goes into COLLAB_GATEWAY_TOKEN.")
+    port = given.port if given.port is not None else environ.get("COLLAB_PORT")
     host = given.host or environ.get("COLLAB_HOST") or "127.0.0.1"
     return Config(
         data=Path(data).expanduser().absolute(),
         host=host,
-        port=_port(given.port if given.port is not None else environ.get("COLLAB_PORT", str(DEFAULT_PORT))),
+        port=DEFAULT_PORT if port is None else _port(port),
+        ports=50 if port is None else 1,
         token=token,
         browser=not given.no_browser,
         paths=tuple(Path(path) for path in given.path),
         public_url=public_url,
-        gateway_url=environ.get("COLLAB_GATEWAY_URL", "").rstrip("/"),
+        gateway_url=gateway_url,
         gateway_token=environ.get("COLLAB_GATEWAY_TOKEN", ""),
         room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
     )

@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collab.config import Config, is_loopback
+from collab.wire import CLOSE_FORBIDDEN
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.localhost")
 _FRAME_FILE: Final = re.compile(r"/_out/((?:live|stored)/frame\.html|assets/[A-Za-z0-9._-]+)")
 _SANDBOX: Final = "sandbox allow-scripts allow-forms allow-downloads allow-pointer-lock"
 _YEAR: Final = "public, max-age=31536000, immutable"
+_EVERY_ANSWER: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +85,37 @@ class Origins:
             return
         headers = Headers(scope=scope)
         host = parse_host(headers.get("host", ""))
-        if host is not None and is_page_host(host, self._config):
-            if scope["type"] == "http" and scope["path"].startswith("/_out/"):
-                response = frame_file(self._config.static, scope, headers, host, own_host=True)
-                await response(scope, receive, send)
-                return
+        is_page = host is not None and is_page_host(host, self._config)
+        if host is not None and is_page and not _is_frames(scope):
             scope["state"]["host"] = host
-            await self._app(scope, receive, send)
-        elif host is not None and is_output_host(host) and scope["type"] == "http":
-            await frame_file(self._config.static, scope, headers, host, own_host=False)(scope, receive, send)
+            await self._app(scope, receive, _with_headers(send))
+        elif host is not None and (is_page or is_output_host(host)) and scope["type"] == "http":
+            response = frame_file(self._config.static, scope, headers, host, own_host=is_page)
+            await response(scope, receive, _with_headers(send))
         elif scope["type"] == "http":
             sentence = "This server does not answer under this name; its operator sets COLLAB_PUBLIC_URL to allow one."
-            await JSONResponse({"error": sentence}, 421)(scope, receive, send)
+            await JSONResponse({"error": sentence}, 421)(scope, receive, _with_headers(send))
         else:
-            await send({"type": "websocket.close", "code": 4403})
+            await send({"type": "websocket.close", "code": CLOSE_FORBIDDEN})
+
+
+def _is_frames(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return scope["type"] == "http" and path.startswith("/_out/")
+
+
+def _with_headers(send: Send) -> Send:
+    """What every answer carries unless it says otherwise: nobody guesses its type, embeds it from another origin,
+    learns its address or keeps it."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _EVERY_ANSWER.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers
 
 
 def frame_file(static: Path, scope: Scope, headers: Mapping[str, str], host: Host, own_host: bool) -> Response:
@@ -110,8 +134,6 @@ def frame_file(static: Path, scope: Scope, headers: Mapping[str, str], host: Hos
         "Origin-Agent-Cluster": "?1",
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Access-Control-Allow-Origin": "*",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
         "Cache-Control": _YEAR if kind == "assets" else "no-cache",
     }
     if policy:
@@ -125,7 +147,8 @@ def frame_policy(kind: str, host: Host, own_host: bool) -> str:
     """`live` may load from anywhere; `stored` loads nothing until its reader asks (outputs.md C1)."""
     port = f":{host.port}" if host.port else ""
     if own_host:
-        pages = base = f"http://{host.text} https://{host.text}"
+        pages = f"http://{host.text} https://{host.text}"
+        base = f"http://{host.text}/_out/ https://{host.text}/_out/"
     else:
         pages = f"http://localhost{port} http://127.0.0.1{port} http://[::1]{port}"
         base = f"http://{host.text}"

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from collab.auth import Caller, ForeignOrigin, NotSignedIn
 from collab.connection import Connection
-from collab.model import NotebookId
+from collab.model import NotebookId, Role
 from collab.notebook import SCHEMA
 from collab.origins import page_origin
 from collab.room import Room
@@ -35,20 +35,22 @@ class _Refused(Exception):
 
 
 async def notebook_socket(websocket: WebSocket) -> None:
-    """Admission in one place: host (before us), origin, session, role, epoch. Only a foreign origin is not accepted:
-    a browser learns a close code only from a socket that was."""
+    """Whoever has no place here is refused before anything is accepted. Our own page, and a script that showed a
+    token, are let in as far as to be told why: a browser learns a close code only from a socket that was accepted."""
     services: Services = websocket.state.services
     id = NotebookId(websocket.path_params["id"])
     try:
-        caller = await _caller(websocket, services)
-        connection = await _admit(websocket, services, caller, id)
+        caller, role = await _admit(websocket, services, id)
     except ForeignOrigin:
         await websocket.close(CLOSE_FORBIDDEN)
         return
-    except _Refused as refused:
+    except (_Refused, StoreError) as error:
         await websocket.accept()
-        await _close(websocket, refused.code, refused.reason)
+        code = error.code if isinstance(error, _Refused) else CLOSE_BUSY
+        await _close(websocket, code, str(error))
         return
+    await websocket.accept()
+    connection = Connection(BrowserSocket(websocket), caller.user, role)
     try:
         async with services.rooms.use(id) as room:
             _check_epoch(websocket, room)
@@ -66,26 +68,26 @@ async def notebook_socket(websocket: WebSocket) -> None:
     await _close(websocket, code, reason)
 
 
-async def _caller(websocket: WebSocket, services: Services) -> Caller:
+async def _admit(websocket: WebSocket, services: Services, id: NotebookId) -> tuple[Caller, Role]:
+    """The one way in, for every WebSocket (outputs.md S2): the host was checked by `origins`; here come the origin,
+    the session, the role, and the schema. Raises ForeignOrigin and _Refused."""
     page = page_origin(websocket.state.host, services.config)
+    headers = websocket.headers
     try:
-        return await services.auth.caller(websocket.headers, websocket.cookies, page, changes=True)
+        caller = await services.auth.caller(headers, websocket.cookies, page, changes=True)
     except NotSignedIn as error:
+        if headers.get("origin") != page and "authorization" not in headers:
+            raise ForeignOrigin from error
         raise _Refused(CLOSE_SIGN_IN, str(error)) from error
-
-
-async def _admit(websocket: WebSocket, services: Services, caller: Caller, id: NotebookId) -> Connection:
     row = await services.store.notebook(id)
     role = None if row is None else await services.auth.role(caller, id)
-    if row is None or row.trashed is not None or (role is None and not caller.is_owner):
+    if row is None or role is None or row.trashed is not None:
         # Who has no role learns nothing, not even that the notebook exists.
         raise _Refused(CLOSE_NO_NOTEBOOK, "There is no such notebook, or you have no access to it.")
-    assert role is not None
     schema = websocket.query_params.get("schema", str(SCHEMA))
     if schema != str(SCHEMA):
         raise _Refused(CLOSE_WRONG_EPOCH, f"This page speaks schema {schema:.8}; the server speaks {SCHEMA}.")
-    await websocket.accept()
-    return Connection(BrowserSocket(websocket), caller.user, role)
+    return caller, role
 
 
 def _check_epoch(websocket: WebSocket, room: Room) -> None:
@@ -97,23 +99,21 @@ def _check_epoch(websocket: WebSocket, room: Room) -> None:
 
 async def _watch_access(services: Services, caller: Caller, room: Room, connection: Connection) -> None:
     """Acts when the access changes and in the moment in which it expires (crdt.md V1)."""
-    while True:
-        now = datetime.now(UTC)
-        grants = await services.auth.grants(caller, room.id)
-        ends = [grant.expires for grant in grants if grant.expires is not None and grant.expires > now]
-        wait_s = (min(ends) - now).total_seconds() + 0.01 if ends else math.inf
-        with anyio.move_on_after(wait_s):
-            await connection.access_changed.wait()
-        connection.access_changed.clear()
-        await _apply_role(services, caller, room, connection)
-
-
-async def _apply_role(services: Services, caller: Caller, room: Room, connection: Connection) -> None:
-    role = role_of(await services.auth.grants(caller, room.id), datetime.now(UTC))
-    if role is None:
-        connection.close(CLOSE_FORBIDDEN, "Your access to this notebook has ended.")
-    else:
-        room.change_role(connection, role)
+    try:
+        while True:
+            connection.access_changed.clear()
+            now = datetime.now(UTC)
+            grants = await services.auth.grants(caller, room.id)
+            role = role_of(grants, now)
+            if role is None:
+                connection.close(CLOSE_FORBIDDEN, "Your access to this notebook has ended.")
+                return
+            room.change_role(connection, role)
+            ends = [grant.expires for grant in grants if grant.expires is not None and grant.expires > now]
+            with anyio.move_on_after((min(ends) - now).total_seconds() + 0.01 if ends else math.inf):
+                await connection.access_changed.wait()
+    except StoreError as error:
+        connection.close(CLOSE_BUSY, str(error))
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:

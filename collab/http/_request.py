@@ -68,6 +68,13 @@ async def access_of(request: Request, needed: Role, doing: str, trashed: bool = 
     return Access(row, caller, role)
 
 
+def look_again(services: Services, id: NotebookId) -> None:
+    """Who may do what on the Notebook has changed: sockets that are open act on it at once."""
+    room = services.rooms.get(id)
+    for connection in () if room is None else room.connections:
+        connection.access_changed.set()
+
+
 async def body_of(request: Request, limit: int) -> bytes:
     """Raises HTTPException 413."""
     parts: list[bytes] = []

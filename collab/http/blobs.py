@@ -1,6 +1,7 @@
 """Blobs of a notebook, for whoever may read it. Raster images are shown; everything else can only be saved."""
 
 import re
+from pathlib import PurePath
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -8,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from collab.http._attachment import attachment
 from collab.http._request import access_of, services_of
-from collab.http.notebooks import attachment
 from collab.model import Role
 
 _SHOWN: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _MIME: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,100}")
 
 
@@ -24,7 +26,9 @@ async def blob(request: Request) -> Response:
     if path is None:
         raise HTTPException(404, "There is no such output in this notebook.")
     kind = request.query_params.get("type", "").lower()
-    headers = attachment(request.query_params.get("name") or sha256[:12])
+    name = PurePath(request.query_params.get("name", ""))
+    ending = name.suffix if _ENDING.fullmatch(name.suffix) else ""
+    headers = attachment(name.name.removesuffix(ending) or sha256[:12], ending)
     # Named by its content: it never changes. Private, as it belongs to a notebook.
     headers["Cache-Control"] = "private, max-age=31536000, immutable"
     if kind in _SHOWN:

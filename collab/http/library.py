@@ -1,7 +1,9 @@
 """The list of notebooks, making one, and changing what the list says about one."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,8 +14,10 @@ from collab import imports, notebook
 from collab.http._request import access_of, body_of, caller_of, flag_of, object_of, owner_of, services_of
 from collab.ipynb import BadNotebook
 from collab.model import Role
-from collab.sharing import role_of
+from collab.sharing import refusal, role_of
 from collab.store.store import Found
+
+_NOTHING: Final = re.compile(rb"\s*(\{\s*\})?\s*")
 
 
 async def listing(request: Request) -> Response:
@@ -46,7 +50,7 @@ async def create(request: Request) -> Response:
     services = services_of(request)
     data = await body_of(request, services.config.upload_bytes)
     title = request.query_params.get("title", "").strip()
-    if data.strip() in (b"", b"{}"):
+    if _NOTHING.fullmatch(data):
         row = await imports.create_empty(services.store, title or notebook.UNTITLED)
     else:
         try:
@@ -57,15 +61,16 @@ async def create(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
+    access = await access_of(request, Role.EDITOR, "Changing a notebook", trashed=True)
     value = await object_of(request)
     title, trashed = value.get("title"), value.get("trashed")
     if title is not None and not (isinstance(title, str) and title.strip()):
         raise HTTPException(400, "A title is a text that is not empty.")
     if trashed is not None and not isinstance(trashed, bool):
         raise HTTPException(400, "'trashed' is true or false.")
+    if trashed is not None and access.role < Role.OWNER:
+        raise HTTPException(403, refusal(access.role, "Using the trash", Role.OWNER))
     services = services_of(request)
-    needed, doing = (Role.OWNER, "Using the trash") if trashed is not None else (Role.EDITOR, "Renaming a notebook")
-    access = await access_of(request, needed, doing, trashed=True)
     id = access.notebook.id
     if isinstance(title, str):
         async with services.rooms.use(id) as room:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from collab.http._request import access_of, object_of, page_of, services_of
+from collab.http._request import access_of, look_again, object_of, page_of, services_of
 from collab.model import Role
 
 
@@ -41,9 +41,7 @@ async def revoke(request: Request) -> Response:
     services = services_of(request)
     if not await services.store.revoke(access.notebook.id, request.path_params["link"]):
         raise HTTPException(404, "There is no such link; it may have been revoked before.")
-    room = services.rooms.get(access.notebook.id)
-    for connection in () if room is None else room.connections:
-        connection.access_changed.set()
+    look_again(services, access.notebook.id)
     return Response(status_code=204)
 
 
@@ -56,7 +54,10 @@ def _expires(value: object) -> datetime | None:
         at = None
     if at is None:
         raise HTTPException(400, "'expires' is a time in ISO 8601, such as 2030-01-31T12:00:00Z.")
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    try:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise HTTPException(400, "'expires' lies beyond the year 9999.") from error
     if at <= datetime.now(UTC):
         raise HTTPException(400, "'expires' lies in the past.")
     return at

@@ -1,8 +1,6 @@
 """One notebook: what it is, and taking it away as a file."""
 
-import re
 from typing import Final
-from urllib.parse import quote
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -12,6 +10,7 @@ from starlette.routing import Route
 
 from collab import imports, notebook
 from collab.events import RuntimeChanged, user_json
+from collab.http._attachment import attachment
 from collab.http._request import access_of, flag_of, services_of
 from collab.ipynb import export as export_as
 from collab.model import Role
@@ -68,19 +67,7 @@ async def export(request: Request) -> Response:
         return export_as(content, format, title)  # type: ignore[arg-type]
 
     data = await anyio.to_thread.run_sync(make)
-    return Response(data, media_type=_TYPES[format], headers=attachment(f"{title}.{format}"))
-
-
-def attachment(name: str) -> dict[str, str]:
-    """Headers under which bytes that users made may leave the page's host (outputs.md C6)."""
-    plain = re.sub(r"[^A-Za-z0-9 ._()-]|^\.+", "_", name)[:150]
-    full = quote(re.sub(r"[/\\\x00-\x1f]", "_", name)[:150])
-    return {
-        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}",
-        "Content-Security-Policy": "sandbox",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
+    return Response(data, media_type=_TYPES[format], headers=attachment(title, f".{format}"))
 
 
 routes = [Route("/api/notebooks/{id}", info), Route("/api/notebooks/{id}/export", export)]

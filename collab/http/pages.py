@@ -2,8 +2,6 @@
 
 import re
 import secrets
-from functools import lru_cache
-from pathlib import Path
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -12,7 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 
 from collab.auth import ForeignOrigin, NotSignedIn, cookie_name
-from collab.http._request import page_of, services_of
+from collab.http._request import look_again, page_of, services_of
 from collab.model import NotebookId, User
 from collab.origins import output_template, page_policy
 from collab.version import VERSION
@@ -34,21 +32,21 @@ async def page(request: Request) -> Response:
         user = await services.auth.open_link(link, id, await _known(request))
         if user is None:
             raise HTTPException(404, "This link no longer works: it was revoked, or it has expired.")
+        look_again(services, id)
         return await _signed_in(request, user)
     nonce = secrets.token_urlsafe(16)
     host = request.state.host
     html = (
-        _index(services.config.static).replace("__NONCE__", nonce).replace("__OUTPUT_ORIGIN__", output_template(host))
+        (services.config.static / "index.html")
+        .read_text("utf-8")
+        .replace("__NONCE__", nonce)
+        .replace("__OUTPUT_ORIGIN__", output_template(host))
     )
     headers = {
         "Content-Security-Policy": page_policy(host, page_of(request), nonce),
         "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
         "Origin-Agent-Cluster": "?1",
-        "X-Content-Type-Options": "nosniff",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
     }
     return HTMLResponse(html, headers=headers)
 
@@ -58,11 +56,7 @@ async def asset(request: Request) -> Response:
     file = services_of(request).config.static / "assets" / name
     if not _ASSET.fullmatch(name) or not file.is_file():
         raise HTTPException(404)
-    headers = {
-        "Cache-Control": "public, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return FileResponse(file, headers=headers)
 
 
@@ -88,14 +82,7 @@ async def _signed_in(request: Request, user: User) -> Response:
     page = page_of(request)
     secure = page.startswith("https:")
     response.set_cookie(cookie_name(page), session, max_age=_SESSION_S, httponly=True, samesite="lax", secure=secure)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
     return response
-
-
-@lru_cache(maxsize=1)
-def _index(static: Path) -> str:
-    return (static / "index.html").read_text(encoding="utf-8")
 
 
 routes = [
