@@ -248,6 +248,7 @@ class NodePeer:
         return answer
 
     async def close(self) -> None:
-        if self._process.returncode is None:
-            self._process.terminate()
+        # Node may be the child of a Python starter, which a signal would end alone; the end of its input ends both.
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         await self._process.wait()
