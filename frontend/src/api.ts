@@ -63,11 +63,12 @@ export async function listNotebooks(choice: {
 }
 
 export function createNotebook(from?: {
-  readonly ipynb: object;
+  /** As it is: reading and writing it here would change numbers that JavaScript cannot hold. */
+  readonly file: Blob;
   readonly title: string;
 }): Promise<{ id: string; title: string }> {
   if (from === undefined) return request("POST", "/api/notebooks", {});
-  return request("POST", `/api/notebooks?${new URLSearchParams({ title: from.title })}`, from.ipynb);
+  return request("POST", `/api/notebooks?${new URLSearchParams({ title: from.title })}`, from.file);
 }
 
 export const getNotebook = (id: string): Promise<NotebookInfo> => request("GET", path(id));
@@ -100,13 +101,18 @@ export const revokeLink = (id: string, link: string): Promise<unknown> =>
 
 const path = (id: string, rest = ""): string => `/api/notebooks/${encodeURIComponent(id)}${rest}`;
 
-async function request<T>(method: string, url: string, body?: object): Promise<T> {
+async function request<T>(method: string, url: string, body?: object | Blob): Promise<T> {
   let response: Response;
   try {
     response = await fetch(url, {
       method,
       credentials: "same-origin",
-      ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      ...(body === undefined
+        ? {}
+        : {
+            headers: { "content-type": "application/json" },
+            body: body instanceof Blob ? body : JSON.stringify(body),
+          }),
     });
   } catch {
     throw new ApiError(0, "The server could not be reached.");

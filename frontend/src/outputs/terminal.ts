@@ -83,7 +83,11 @@ function segmentNode({ text, style }: Segment): Node {
   if (classes.length === 0 && !exact && style.link === null) return document.createTextNode(text);
   const element = style.link === null ? document.createElement("span") : linkElement(style.link);
   if (classes.length > 0) element.className = classes.join(" ");
-  if (typeof foreground === "string") element.style.color = foreground;
+  // On a ground of its own an exact colour is taken as it is; on ours it has to stay readable.
+  if (typeof foreground === "string" && background === null && !classes.includes("ansi-bg-inverse")) {
+    element.classList.add("ansi-fg-exact");
+    element.style.setProperty("--ansi-exact", foreground);
+  } else if (typeof foreground === "string") element.style.color = foreground;
   if (typeof background === "string") element.style.backgroundColor = background;
   element.textContent = text;
   return element;

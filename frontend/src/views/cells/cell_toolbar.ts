@@ -19,10 +19,11 @@ const BUTTONS: readonly { readonly action: string; readonly name: string; readon
 const FREE = new Set(["cell.copyLink"]);
 
 export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
-  const buttons = BUTTONS.map(({ action, name, sign }, at) => {
+  const handle = element("button", { class: "icon-button drag-handle", type: "button", tabindex: 0 }, [icon("grip")]);
+  const acts = BUTTONS.map(({ action, name, sign }) => {
     const button = element(
       "button",
-      { class: "icon-button", type: "button", "aria-label": name, "data-action": action, tabindex: at === 1 ? 0 : -1 },
+      { class: "icon-button", type: "button", "aria-label": name, "data-action": action, tabindex: -1 },
       [icon(sign)],
     );
     button.addEventListener("click", () => {
@@ -31,6 +32,7 @@ export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
     });
     return button;
   });
+  const buttons = [handle, ...acts];
   let finishing = false;
   const dom = element("div", { class: "cell-toolbar", role: "toolbar" }, buttons);
   dom.addEventListener("keydown", (event) => {
@@ -50,7 +52,10 @@ export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
     dom,
     update(number, isText, editing, mayEdit) {
       setAttribute(dom, "aria-label", `Actions for cell ${number}`);
-      for (const button of buttons) {
+      setAttribute(handle, "aria-label", `Move cell ${number}`);
+      setAttribute(handle, "aria-disabled", mayEdit ? null : "true");
+      setAttribute(handle, "data-tip", mayEdit ? "Drag to move, or use Up and Down here" : "Move: needs editor");
+      for (const button of acts) {
         const action = button.dataset["action"] ?? "";
         const name = button.getAttribute("aria-label") ?? "";
         const disabled = !mayEdit && !FREE.has(action);

@@ -13,6 +13,7 @@ import { cellOf, orderedIds, runOf } from "../../notebook/schema.ts";
 import type { Frames } from "../../outputs/frames.ts";
 import type { Person } from "../../session/session.ts";
 import { element } from "../shared/element.ts";
+import { bringIntoView } from "./bring.ts";
 import { mountDrag } from "./drag.ts";
 import { createEditors } from "./editors.ts";
 import { createGap } from "./gap.ts";
@@ -135,10 +136,15 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     // The focus was in a cell that somebody else removed: it goes to the cell that took its place.
     if (hadFocus !== undefined && !there.has(hadFocus) && start.active !== null) {
       focusShell(start.active);
-      if (!removing) bench.say("The cell you were in was deleted by somebody else.");
+      if (!ownChange) bench.say("The cell you were in was deleted by somebody else.");
     }
   };
-  const removing = false;
+  /** Whether the latest change of the cells was made in this tab. */
+  let ownChange = true;
+  const noteWhose = (_event: unknown, transaction: { readonly local: boolean }): void => {
+    ownChange = transaction.local;
+  };
+  notebook.cells.observe(noteWhose);
 
   const makeShell = (id: string, fresh: string[]): Shell => {
     const shell = createShell({
@@ -221,7 +227,11 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     },
     caret: (id) => editors.live(id)?.view.state.selection.main.head ?? null,
     scrollTo: (id) => {
-      shells.get(id)?.dom.scrollIntoView({ block: "nearest" });
+      const cell = shells.get(id)?.dom;
+      if (cell === undefined) return;
+      bringIntoView(cell);
+      cell.classList.add("pointed-out");
+      cell.addEventListener("animationend", () => cell.classList.remove("pointed-out"), { once: true });
     },
   };
 
@@ -331,6 +341,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     dom,
     ...cells,
     destroy() {
+      notebook.cells.unobserve(noteWhose);
       for (const stop of stops) stop();
       nearby.disconnect();
       editors.destroy();

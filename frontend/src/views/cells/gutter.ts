@@ -21,7 +21,6 @@ export interface GutterState {
 
 export interface Gutter {
   readonly dom: HTMLElement;
-  readonly handle: HTMLButtonElement;
   update(state: GutterState): void;
   destroy(): void;
 }
@@ -33,13 +32,11 @@ export function createGutter(onRunOrStop: () => void): Gutter {
   const elapsed = element("span", { class: "run-elapsed" });
   const badges = element("div", { class: "stale-badges" });
   const chips = element("div", { class: "chips" });
-  const handle = element("button", { class: "drag-handle", type: "button" }, [icon("grip")]);
   const dom = element("div", { class: "cell-gutter" }, [
     element("div", { class: "run-line" }, [button, count]),
     element("div", { class: "run-state" }, [mark, elapsed]),
     badges,
     chips,
-    handle,
   ]);
   let current: GutterState | null = null;
   let timer = 0;
@@ -60,7 +57,6 @@ export function createGutter(onRunOrStop: () => void): Gutter {
 
   return {
     dom,
-    handle,
     update(next) {
       current = next;
       const { number, state, type } = next;
@@ -69,8 +65,6 @@ export function createGutter(onRunOrStop: () => void): Gutter {
       dom.dataset["type"] = type;
       setAttribute(button, "aria-label", stops ? `Stop cell ${number}` : `Run cell ${number}`);
       setAttribute(button, "aria-disabled", next.disabled === null ? null : "true");
-      setAttribute(handle, "aria-label", `Move cell ${number}`);
-      setAttribute(handle, "data-tip", "Drag to move, or use the arrow keys here");
       button.hidden = type !== "code";
       count.hidden = type !== "code";
       setText(count, countText(state, next.run?.count ?? null));
@@ -85,6 +79,7 @@ export function createGutter(onRunOrStop: () => void): Gutter {
       if (active) timer = window.setInterval(tick, 1000);
       if (active) tick();
       else setText(elapsed, "");
+      if (button.matches(":hover, :focus")) tip();
       showBadges(badges, staleWords(next.stale));
       showChips(chips, next.people);
     },
@@ -116,7 +111,7 @@ function tipOf({ state, run, stale, disabled, runKeys }: GutterState): string {
 
 const SHORT: Readonly<Record<string, string>> = {
   "edited since run": "edited",
-  "earlier runtime start": "earlier start",
+  "earlier runtime start": "restarted",
 };
 
 function showBadges(parent: HTMLElement, words: readonly string[]): void {

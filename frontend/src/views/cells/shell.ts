@@ -14,6 +14,7 @@ import type { Person, Session } from "../../session/session.ts";
 import { element, setAttribute, setText } from "../shared/element.ts";
 import { createCellToolbar } from "./cell_toolbar.ts";
 import { createGap } from "./gap.ts";
+import { guessHeight } from "./guess_height.ts";
 import { createGutter } from "./gutter.ts";
 import { createInputPrompt } from "./input.ts";
 import { cellState, FRESH, type Staleness, staleWords, stateWords } from "./run_state.ts";
@@ -105,6 +106,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     ]),
     gap.dom,
   ]);
+  dom.style.containIntrinsicSize = `auto ${guessHeight(notebook, id)}px`;
   folded.addEventListener("click", () => on.onAction(id, "view.toggleOutput"));
   foldedSource.addEventListener("click", () => on.onAction(id, "view.toggleSource"));
   text.addEventListener("dblclick", () => on.onAction(id, "cell.edit"));

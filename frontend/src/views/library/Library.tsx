@@ -20,6 +20,7 @@ export function Library({ me }: { readonly me: Me }) {
   const [query, setQuery] = useState("");
   const [searched, setSearched] = useState("");
   const [dropping, setDropping] = useState(false);
+  const [uploading, setUploading] = useState("");
   const [failures, setFailures] = useState<readonly string[]>([]);
   const picker = useRef<HTMLInputElement>(null);
 
@@ -64,7 +65,16 @@ export function Library({ me }: { readonly me: Me }) {
   };
 
   const upload = async (files: readonly File[]): Promise<void> => {
-    const { made, failures: wrong } = await uploadFiles(files);
+    if (!me.owner) {
+      alarm("Uploading notebooks needs the owner of this server.");
+      return;
+    }
+    const { made, failures: wrong } = await uploadFiles(files, (done) =>
+      setUploading(
+        `Uploading ${files[done]?.name ?? ""}${files.length > 1 ? ` (${done + 1} of ${files.length})` : ""}…`,
+      ),
+    );
+    setUploading("");
     setFailures(wrong);
     if (made.length > 0) say(made.length === 1 ? "1 notebook uploaded." : `${made.length} notebooks uploaded.`);
     const first = made[0];
@@ -81,6 +91,12 @@ export function Library({ me }: { readonly me: Me }) {
     setDropping(true);
   };
 
+  // Also fires between two parts of the page.
+  const leave = (event: DragEvent): void => {
+    const to = event.relatedTarget;
+    if (!(to instanceof Node) || !event.currentTarget.contains(to)) setDropping(false);
+  };
+
   const drop = (event: DragEvent): void => {
     if (!event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
@@ -90,12 +106,12 @@ export function Library({ me }: { readonly me: Me }) {
 
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: dropping is a shortcut; the Upload button does the same.
-    <div className="library" onDragOver={over} onDragLeave={() => setDropping(false)} onDrop={drop}>
+    <div className="library" onDragOver={over} onDragLeave={leave} onDrop={drop}>
       <LibraryBanner me={me} />
       <main aria-label="Library" className="library-main">
         <div className="library-head">
           <h1>{trash ? "Trash" : "Notebooks"}</h1>
-          {!trash && (
+          {!trash && me.owner && (
             <div className="library-buttons">
               <button type="button" className="button" onClick={() => picker.current?.click()}>
                 <Icon name="upload" />
@@ -140,6 +156,12 @@ export function Library({ me }: { readonly me: Me }) {
             </button>
           </div>
         </div>
+        {uploading !== "" && (
+          <div className="notice notice-info" role="status">
+            <Icon name="upload" />
+            <p>{uploading}</p>
+          </div>
+        )}
         {failures.length > 0 && (
           <div className="notice notice-bad">
             <Icon name="warning" />
@@ -157,6 +179,7 @@ export function Library({ me }: { readonly me: Me }) {
           listing={listing}
           trash={trash}
           query={searched}
+          mayCreate={me.owner}
           onChanged={load}
           onRetry={() => void load()}
           onCreate={() => void create()}

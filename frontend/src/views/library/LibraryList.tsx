@@ -11,12 +11,13 @@ interface Props {
   readonly listing: Listing;
   readonly trash: boolean;
   readonly query: string;
+  readonly mayCreate: boolean;
   readonly onChanged: () => Promise<void>;
   readonly onRetry: () => void;
   readonly onCreate: () => void;
 }
 
-export function LibraryList({ listing, trash, query, onChanged, onRetry, onCreate }: Props) {
+export function LibraryList({ listing, trash, query, mayCreate, onChanged, onRetry, onCreate }: Props) {
   if (listing.kind === "loading") {
     return (
       <div className="library-rows" role="status" aria-busy="true" aria-label="Loading">
@@ -41,17 +42,25 @@ export function LibraryList({ listing, trash, query, onChanged, onRetry, onCreat
       </div>
     );
   }
-  if (listing.notebooks.length === 0) return <Empty trash={trash} query={query} onCreate={onCreate} />;
+  if (listing.notebooks.length === 0)
+    return <Empty trash={trash} query={query} mayCreate={mayCreate} onCreate={onCreate} />;
   return (
     <ul className="library-rows" aria-label="Notebooks">
       {listing.notebooks.map((notebook) => (
-        <LibraryRow key={notebook.id} notebook={notebook} trash={trash} onChanged={onChanged} />
+        <LibraryRow key={notebook.id} notebook={notebook} trash={trash} query={query} onChanged={onChanged} />
       ))}
     </ul>
   );
 }
 
-function Empty({ trash, query, onCreate }: { trash: boolean; query: string; onCreate: () => void }) {
+interface EmptyProps {
+  readonly trash: boolean;
+  readonly query: string;
+  readonly mayCreate: boolean;
+  readonly onCreate: () => void;
+}
+
+function Empty({ trash, query, mayCreate, onCreate }: EmptyProps) {
   if (query !== "") {
     return (
       <div className="empty">
@@ -69,6 +78,15 @@ function Empty({ trash, query, onCreate }: { trash: boolean; query: string; onCr
         <Icon name="trash" />
         <h2>The trash is empty</h2>
         <p>Notebooks that you move to the trash wait here until you restore them or delete them for good.</p>
+      </div>
+    );
+  }
+  if (!mayCreate) {
+    return (
+      <div className="empty">
+        <Icon name="notebook" />
+        <h2>Nothing is shared with you yet</h2>
+        <p>Notebooks appear here once you have opened their links.</p>
       </div>
     );
   }

@@ -1,20 +1,24 @@
 import { DropdownMenu } from "radix-ui";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { atLeast } from "../../actions/role.ts";
 import { changeNotebook, copyNotebook, deleteNotebook, type NotebookSummary } from "../../api.ts";
 import { alarm, say } from "../shared/announcements.ts";
 import { Confirm } from "../shared/Confirm.tsx";
 import { Icon } from "../shared/Icon.tsx";
 import { ago, exactly } from "../shared/time.ts";
+import { snippetPieces } from "./snippet.ts";
 
 interface Props {
   readonly notebook: NotebookSummary;
   readonly trash: boolean;
+  readonly query: string;
   readonly onChanged: () => Promise<void>;
 }
 
-export function LibraryRow({ notebook, trash, onChanged }: Props) {
-  const { id, title, role, snippet } = notebook;
+export function LibraryRow({ notebook, trash, query, onChanged }: Props) {
+  const { id, title, role } = notebook;
+  const snippet = snippetPieces(notebook.snippet ?? "", title, query);
+  const more = useRef<HTMLButtonElement>(null);
   const [renaming, setRenaming] = useState(false);
   const [deleting, setDeleting] = useState(false);
   const updated = Date.parse(notebook.updated);
@@ -29,6 +33,11 @@ export function LibraryRow({ notebook, trash, onChanged }: Props) {
     }
   };
 
+  const endRenaming = (): void => {
+    setRenaming(false);
+    more.current?.focus();
+  };
+
   return (
     <li className="library-row">
       <span className="row-icon">
@@ -38,9 +47,9 @@ export function LibraryRow({ notebook, trash, onChanged }: Props) {
         {renaming ? (
           <RenameForm
             title={title}
-            onCancel={() => setRenaming(false)}
+            onCancel={endRenaming}
             onRename={(wanted) => {
-              setRenaming(false);
+              endRenaming();
               void attempt(`Renamed to ${wanted}.`, () => changeNotebook(id, { title: wanted }));
             }}
           />
@@ -51,7 +60,14 @@ export function LibraryRow({ notebook, trash, onChanged }: Props) {
             {title}
           </a>
         )}
-        {snippet !== undefined && snippet !== "" && <span className="row-snippet">{snippet}</span>}
+        {snippet.length > 0 && (
+          <span className="row-snippet">
+            {snippet.map(({ text, match }, at) => {
+              // biome-ignore lint/suspicious/noArrayIndexKey: pieces have no other name and never move.
+              return match ? <mark key={at}>{text}</mark> : <span key={at}>{text}</span>;
+            })}
+          </span>
+        )}
       </div>
       <time className="row-when" dateTime={notebook.updated} data-tip={exactly(updated)}>
         {ago(updated, Date.now())}
@@ -84,7 +100,7 @@ export function LibraryRow({ notebook, trash, onChanged }: Props) {
         </div>
       ) : (
         <DropdownMenu.Root modal={false}>
-          <DropdownMenu.Trigger className="icon-button" aria-label={`More for ${title}`}>
+          <DropdownMenu.Trigger ref={more} className="icon-button" aria-label={`More for ${title}`}>
             <Icon name="more" />
           </DropdownMenu.Trigger>
           <DropdownMenu.Portal>

@@ -17,8 +17,11 @@ const ENTRIES = [
 /** The state of the shared Runtime, and what can be done with it. */
 export function RuntimeChip({ bench }: { readonly bench: NotebookBench }) {
   const { status, kernel, reason } = useStore(bench.session.store, (state) => state.runtime);
+  const phase = useStore(bench.session.store, (state) => state.phase);
   const picked = useRef<string | null>(null);
-  const word = status === "dead" ? "stopped" : status;
+  // Without a connection nobody knows what the runtime does.
+  const known = phase === "offline" ? "reconnecting" : status;
+  const word = known === "dead" ? "stopped" : known;
   const tip = [kernel, reason].filter((part) => part !== "").join("\n");
 
   return (
@@ -26,7 +29,7 @@ export function RuntimeChip({ bench }: { readonly bench: NotebookBench }) {
       <DropdownMenu.Trigger
         className="runtime-chip"
         tabIndex={-1}
-        data-status={status}
+        data-status={known}
         data-tip={tip}
         aria-label={`Runtime: ${word}`}
       >

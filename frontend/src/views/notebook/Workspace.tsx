@@ -6,6 +6,7 @@ import { Confirm } from "../shared/Confirm";
 import { About } from "./About";
 import { Banner } from "./Banner";
 import type { NotebookBench } from "./bench";
+import { guardDrops } from "./drop";
 import { EmptyNotebook } from "./EmptyNotebook";
 import { mountKeyboard } from "./keyboard";
 import { LeaderHint } from "./LeaderHint";
@@ -38,7 +39,7 @@ export function Workspace({ bench, me }: Props) {
   useEffect(() => {
     const parent = holder.current;
     if (parent === null) return;
-    const stops = [bench.mountCells(parent), mountKeyboard(bench), watchSession(bench)];
+    const stops = [bench.mountCells(parent), mountKeyboard(bench), watchSession(bench), guardDrops(bench)];
     return () => {
       for (const stop of stops) stop();
     };
@@ -55,11 +56,13 @@ export function Workspace({ bench, me }: Props) {
       <button type="button" className="skip-link" onClick={() => bench.cells.leave()}>
         Skip to the active cell
       </button>
-      <header className="top" data-part="top">
-        <Banner bench={bench} me={me} title={title} />
-        <MainMenu bench={bench} />
-      </header>
-      <Toolbar bench={bench} />
+      <div className="bars">
+        <header data-part="top">
+          <Banner bench={bench} me={me} title={title} />
+          <MainMenu bench={bench} />
+        </header>
+        <Toolbar bench={bench} />
+      </div>
       <main className="notebook-main" data-part="main" aria-label={`Notebook: ${title}`}>
         <Notices bench={bench} />
         {loading && <SkeletonCells />}

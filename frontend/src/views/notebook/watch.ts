@@ -3,7 +3,12 @@
 import type { Workbench } from "../../actions/workbench";
 import { observeRun } from "../../notebook/observe";
 import { orderedIds, runOf } from "../../notebook/schema";
+import { warn } from "../shared/announcements";
 import { duration } from "../shared/time";
+import { endedWords } from "./ended";
+
+/** As the notice of Notices.tsx. */
+const LOST_AFTER_MS = 1000;
 
 export function watchSession(bench: Workbench): () => void {
   const { session } = bench;
@@ -14,6 +19,9 @@ export function watchSession(bench: Workbench): () => void {
     if (save !== "Saved" && phase !== "ended") event.preventDefault();
   };
   window.addEventListener("beforeunload", guard);
+
+  let losing = 0;
+  let told = false;
 
   // One observer at a time: on the cell that runs now.
   let stopRun = (): void => {};
@@ -45,15 +53,27 @@ export function watchSession(bench: Workbench): () => void {
       if (event.type === "notice") bench.say(event.text);
     }),
     store.subscribe((state, old) => {
-      if (state.phase !== old.phase && state.phase === "offline")
-        bench.alarm("The connection is lost. You can go on writing.");
-      if (state.phase === "synced" && old.phase === "offline") bench.say("Connected again.");
+      if (state.phase !== old.phase) {
+        clearTimeout(losing);
+        // The notice shows it; a blink of the connection is not worth a word.
+        if (state.phase === "offline")
+          losing = window.setTimeout(() => {
+            told = true;
+            warn("The connection is lost. You can go on writing.");
+          }, LOST_AFTER_MS);
+        if (state.phase === "synced" && told) {
+          told = false;
+          bench.say("Connected again.");
+        }
+        if (state.ended !== null) warn(endedWords(state.ended.code, state.ended.reason));
+      }
       if (state.runtime.status !== old.runtime.status) watchRunning();
     }),
   ];
   watchRunning();
   return () => {
     window.removeEventListener("beforeunload", guard);
+    clearTimeout(losing);
     stopRun();
     for (const stop of stops) stop();
   };

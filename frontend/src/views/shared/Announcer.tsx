@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import { useStore } from "zustand";
 import { announcements, dismiss } from "./announcements.ts";
 import { Icon } from "./Icon.tsx";
@@ -7,6 +8,18 @@ export function Announcer() {
   const messages = useStore(announcements, (state) => state.messages);
   const polite = messages.filter((message) => !message.urgent).at(-1);
   const urgent = messages.filter((message) => message.urgent).at(-1);
+  const shown = messages.filter((message) => !message.heard);
+  const newest = shown.at(-1)?.key;
+  const toasts = useRef<HTMLDivElement>(null);
+
+  // Last into the top layer is uppermost there: a message must not lie under the dialog that caused it.
+  useEffect(() => {
+    const box = toasts.current;
+    if (box === null) return;
+    if (box.matches(":popover-open")) box.hidePopover();
+    if (newest !== undefined) box.showPopover();
+  }, [newest]);
+
   return (
     <>
       <div role="status" aria-live="polite" className="only-heard" data-live="polite">
@@ -15,8 +28,8 @@ export function Announcer() {
       <div role="alert" aria-live="assertive" className="only-heard">
         {urgent?.text ?? ""}
       </div>
-      <div className="toasts">
-        {messages.map(({ key, text, urgent: bad }) => (
+      <div ref={toasts} popover="manual" className="toasts">
+        {shown.map(({ key, text, urgent: bad }) => (
           <div key={key} className={bad ? "toast toast-bad" : "toast"}>
             <Icon name={bad ? "warning" : "info"} />
             <span aria-hidden="true">{text}</span>

@@ -20,13 +20,15 @@ export function Dialog({ title, onClose, children, role = "dialog", className = 
     if (dialog === null) return;
     const before = document.activeElement;
     if (!dialog.open) dialog.showModal();
+    // Left alone, the close button would have it.
+    if (role === "dialog") dialog.querySelector<HTMLElement>("input, select")?.focus();
     return () => {
       dialog.close();
       // Only when nothing else took it meanwhile.
       if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body)
         before.focus();
     };
-  }, []);
+  }, [role]);
 
   return (
     <dialog

@@ -40,10 +40,10 @@ export function NameDialog({ name, onClose, onRenamed }: Props) {
         <label className="field">
           <span>Name</span>
           <input
-            autoFocus
             value={draft}
             maxLength={LONGEST}
             aria-invalid={problem !== ""}
+            onFocus={(event) => event.target.select()}
             onChange={(event) => setDraft(event.target.value)}
           />
         </label>

@@ -6,6 +6,8 @@ export interface Message {
   readonly key: number;
   readonly text: string;
   readonly urgent: boolean;
+  /** Something on the page shows it already: only the live region says it. */
+  readonly heard: boolean;
 }
 
 interface Announcements {
@@ -20,21 +22,26 @@ let last = 0;
 
 /** A sentence for the polite region. */
 export function say(text: string): void {
-  add(text, false);
+  add(text, false, false);
 }
 
 /** A sentence about something that went wrong, for the assertive region. Stays twice as long. */
 export function alarm(text: string): void {
-  add(text, true);
+  add(text, true, false);
+}
+
+/** For the assertive region alone: what it tells stands on the page. */
+export function warn(text: string): void {
+  add(text, true, true);
 }
 
 export function dismiss(key: number): void {
   announcements.setState(({ messages }) => ({ messages: messages.filter((message) => message.key !== key) }));
 }
 
-function add(text: string, urgent: boolean): void {
+function add(text: string, urgent: boolean, heard: boolean): void {
   last += 1;
-  const message = { key: last, text, urgent };
+  const message = { key: last, text, urgent, heard };
   announcements.setState(({ messages }) => ({
     messages: [...messages.filter((other) => other.text !== text), message].slice(-MOST),
   }));

@@ -8,6 +8,8 @@ export function mountTooltip(): () => void {
   const tip = element("div", { class: "tooltip", role: "tooltip", hidden: true });
   document.body.append(tip);
   let owner: Element | null = null;
+  // Pressed: what it says is known, and the answer must not be covered.
+  let pressed: Element | null = null;
   let timer = 0;
 
   const hide = (): void => {
@@ -33,7 +35,8 @@ export function mountTooltip(): () => void {
     const target = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
     if (target === owner) return;
     hide();
-    if (target === null) return;
+    if (target !== pressed) pressed = null;
+    if (target === null || target === pressed) return;
     if (event.type === "focusin" && !target.matches(":focus-visible")) return;
     owner = target;
     timer = window.setTimeout(() => show(target), DELAY_MS);
@@ -45,6 +48,10 @@ export function mountTooltip(): () => void {
     if (to instanceof Node && (tip.contains(to) || owner?.contains(to) === true)) return;
     hide();
   };
+  const press = (event: PointerEvent): void => {
+    hide();
+    pressed = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
+  };
   const key = (event: KeyboardEvent): void => {
     if (event.key === "Escape") hide();
   };
@@ -53,7 +60,7 @@ export function mountTooltip(): () => void {
   document.addEventListener("focusin", begin);
   document.addEventListener("pointerout", end);
   document.addEventListener("focusout", hide);
-  document.addEventListener("pointerdown", hide);
+  document.addEventListener("pointerdown", press, true);
   document.addEventListener("keydown", key, true);
   document.addEventListener("scroll", hide, { capture: true, passive: true });
   return () => {
@@ -63,7 +70,7 @@ export function mountTooltip(): () => void {
     document.removeEventListener("focusin", begin);
     document.removeEventListener("pointerout", end);
     document.removeEventListener("focusout", hide);
-    document.removeEventListener("pointerdown", hide);
+    document.removeEventListener("pointerdown", press, true);
     document.removeEventListener("keydown", key, true);
     document.removeEventListener("scroll", hide, { capture: true });
   };
