@@ -1,7 +1,7 @@
 /** Structural edits of a Notebook: each is one transaction of origin STRUCTURE, computed first and written after. */
 import * as Y from "yjs";
-import { between } from "./positions.ts";
-import { type CellType, cellOf, json, type Notebook, orderedIds } from "./schema.ts";
+import { between, betweenMany } from "./positions.ts";
+import { type Cell, type CellType, cellOf, json, type Notebook, orderedIds } from "./schema.ts";
 import { STRUCTURE } from "./undo.ts";
 
 /** A cell outside of any Doc, as cut and copied. Values of `metadata` and `attachments` are JSON texts. */
@@ -36,13 +36,16 @@ export function deleteCells(nb: Notebook, ids: readonly string[]): void {
   });
 }
 
-/** Moves cells, in display order, before another, or to the end for null. */
+/** Moves cells, in display order, before another, or to the end for null. Nothing is written when they stand there. */
 export function moveCells(nb: Notebook, ids: readonly string[], before: string | null): void {
   const moving = new Set(ids);
   const order = orderedIds(nb);
   const moved = order.filter((id) => moving.has(id));
   const rest = order.filter((id) => !moving.has(id));
   const target = before !== null && moving.has(before) ? nextOf(order, before, moving) : before;
+  const at = target === null ? -1 : rest.indexOf(target);
+  const next = at < 0 ? [...rest, ...moved] : [...rest.slice(0, at), ...moved, ...rest.slice(at)];
+  if (next.every((id, place) => id === order[place])) return;
   transact(nb, () => {
     const keys = room(nb, rest, target, moved.length);
     moved.forEach((id, index) => {
@@ -54,10 +57,12 @@ export function moveCells(nb: Notebook, ids: readonly string[], before: string |
 }
 
 function nextOf(order: readonly string[], from: string, skip: ReadonlySet<string>): string | null {
-  return order.slice(order.indexOf(from)).find((id) => !skip.has(id)) ?? null;
+  const at = order.indexOf(from);
+  return at < 0 ? null : (order.slice(at).find((id) => !skip.has(id)) ?? null);
 }
 
-/** Splits at a UTF-16 offset of the source; the part after it becomes a new cell below, whose id is given. */
+/** Splits at a UTF-16 offset of the source; the part after it becomes a new cell below, whose id is given. Both have the
+ * metadata, and the new one those attachments that it shows. */
 export function splitCell(nb: Notebook, id: string, offset: number): string {
   const cell = cellOf(nb, id);
   if (cell === null) return id;
@@ -66,33 +71,50 @@ export function splitCell(nb: Notebook, id: string, offset: number): string {
   const tail = source.slice(at).replace(/^\n/, "");
   const head = source.slice(0, at).replace(/\n$/, "");
   const order = orderedIds(nb);
+  const attachments = Object.entries(texts(cell.attachments)).filter(([name]) => tail.includes(`attachment:${name}`));
+  const below: CellData = {
+    type: cell.type,
+    source: tail,
+    metadata: texts(cell.metadata),
+    attachments: Object.fromEntries(attachments),
+  };
   let made = "";
   transact(nb, () => {
     if (head.length < source.length) cell.source.delete(head.length, source.length - head.length);
     const next = order[order.indexOf(id) + 1] ?? null;
-    [made = ""] = pasteCells(nb, [{ type: cell.type, source: tail, metadata: {}, attachments: {} }], next);
+    [made = ""] = pasteCells(nb, [below], next);
   });
   return made;
 }
 
-/** Joins cells with a line break between into the first of them, whose id is given. */
+/** Joins cells with a line break between into the first of them, whose id is given. Its type and metadata stay. */
 export function mergeCells(nb: Notebook, ids: readonly string[]): string {
-  const order = orderedIds(nb).filter((id) => ids.includes(id));
-  const [first, ...others] = order;
+  const [first, ...others] = orderedIds(nb)
+    .filter((id) => ids.includes(id))
+    .map((id) => cellOf(nb, id))
+    .filter((cell) => cell !== null);
   if (first === undefined) return ids[0] ?? "";
-  const kept = cellOf(nb, first);
-  const tails = others.map((id) => cellOf(nb, id));
-  const added = tails.map((cell) => `\n${cell?.source.toString() ?? ""}`).join("");
+  if (others.length === 0) return first.id;
+  const attachments = new Map(Object.entries(texts(first.attachments)));
+  const added = others.map((cell) => `\n${withAttachments(cell, attachments)}`).join("");
   transact(nb, () => {
-    kept?.source.insert(kept.source.length, added);
-    for (const cell of tails) {
-      for (const [name, value] of cell?.attachments.entries() ?? []) {
-        if (kept !== null && !kept.attachments.has(name)) kept.attachments.set(name, value);
-      }
-      if (cell !== null) nb.cells.delete(cell.id);
-    }
+    first.source.insert(first.source.length, added);
+    for (const [name, value] of attachments) if (!first.attachments.has(name)) first.attachments.set(name, value);
+    for (const cell of others) nb.cells.delete(cell.id);
   });
-  return first;
+  return first.id;
+}
+
+/** The cell's source once its attachments are among `all`: one whose name another has already gets a fresh name. */
+function withAttachments(cell: Cell, all: Map<string, string>): string {
+  let source = cell.source.toString();
+  for (const [name, value] of Object.entries(texts(cell.attachments))) {
+    let free = name;
+    for (let nth = 1; all.has(free) && all.get(free) !== value; nth += 1) free = `${nth}-${name}`;
+    all.set(free, value);
+    if (free !== name) source = source.replaceAll(`attachment:${name}`, () => `attachment:${free}`);
+  }
+  return source;
 }
 
 export function setType(nb: Notebook, id: string, type: CellType): void {
@@ -156,7 +178,7 @@ function transact(nb: Notebook, write: () => void): void {
 function sharedCell(data: CellData, position: string): Y.Map<unknown> {
   const cell = new Y.Map<unknown>();
   cell.set("type", data.type);
-  cell.set("source", new Y.Text(data.source.replace(/\r\n?/g, "\n")));
+  cell.set("source", new Y.Text(data.source.toWellFormed().replace(/\r\n?/g, "\n")));
   cell.set("position", position);
   cell.set("metadata", new Y.Map(Object.entries(data.metadata)));
   cell.set("attachments", new Y.Map(Object.entries(data.attachments)));
@@ -180,14 +202,17 @@ function room(nb: Notebook, order: readonly string[], before: string | null, cou
       if (cell instanceof Y.Map) cell.set("position", between(low, key(index + 1)));
     }
   }
-  const high = key(at);
-  const keys: string[] = [];
-  for (let made = 0; made < count; made += 1) keys.push(between(keys.at(-1) ?? low, high));
-  return keys;
+  return betweenMany(count, low, key(at));
 }
 
+/** Values as JSON texts. Those that are stay as they are: reading and writing one again may change its numbers. */
 function texts(map: Y.Map<unknown>): Record<string, string> {
-  return Object.fromEntries([...map.entries()].map(([key, value]) => [key, JSON.stringify(json(value))]));
+  return Object.fromEntries([...map.entries()].map(([key, value]) => [key, jsonText(value)]));
+}
+
+function jsonText(value: unknown): string {
+  const parsed = json(value);
+  return typeof value === "string" && parsed !== value ? value : (JSON.stringify(parsed) ?? "null");
 }
 
 /** The offset itself, or the one before it when it lies inside a surrogate pair (crdt.md U2). */

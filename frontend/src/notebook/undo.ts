@@ -14,7 +14,7 @@ export interface Undo {
 
 export function createUndo(nb: Notebook): Undo {
   const texts = new Map<string, { readonly source: Y.Text; readonly manager: Y.UndoManager }>();
-  const structure = new Y.UndoManager([nb.cells], { trackedOrigins: new Set([STRUCTURE]), captureTimeout: 0 });
+  const structure = structureUndo(nb);
   return {
     structure,
     text(id) {
@@ -35,4 +35,83 @@ export function createUndo(nb: Notebook): Undo {
       texts.clear();
     },
   };
+}
+
+/** Undoing an insertion takes the cell away only while nobody else has written in it: their words are not ours to undo. */
+function structureUndo(nb: Notebook): Y.UndoManager {
+  // What was made together with each cell: if the cell stays, so does the text it came with.
+  const madeWith = new WeakMap<Y.Item, Parameters<typeof Y.isDeleted>[0]>();
+  const own = new Set<number>();
+  // Undoing a deletion brings others' words back under our own client id: they are theirs all the same.
+  const theirs: { readonly client: number; readonly from: number; readonly to: number }[] = [];
+
+  const isForeign = ({ id }: Y.Item): boolean =>
+    !own.has(id.client) ||
+    theirs.some(({ client, from, to }) => id.client === client && id.clock >= from && id.clock < to);
+
+  const hasForeignText = (cell: Y.Item): boolean => {
+    const map = typeOf(cell);
+    const source: unknown = map instanceof Y.Map ? map.get("source") : null;
+    if (!(source instanceof Y.Text)) return false;
+    const made = madeWith.get(cell);
+    for (let item = source._start; item !== null; item = item.right) {
+      if (item.deleted || !isForeign(item)) continue;
+      // Redoing a deletion takes away again what undoing it brought back, but not what was written since.
+      if (!structure.redoing || made === undefined || !Y.isDeleted(made, item.id)) return true;
+    }
+    return false;
+  };
+
+  const mayDelete = (item: Y.Item): boolean => {
+    const cell = cellItem(nb, item);
+    if (cell === null) return true;
+    if (item === cell) return !hasForeignText(cell);
+    // A cell without its type or position is none. Putting an old value back replaces the new one by itself.
+    if (item.parent === typeOf(cell)) return false;
+    const made = madeWith.get(cell);
+    return made === undefined || !Y.isDeleted(made, item.id) || !hasForeignText(cell);
+  };
+
+  const structure = new Y.UndoManager([nb.cells], {
+    trackedOrigins: new Set([STRUCTURE]),
+    captureTimeout: 0,
+    deleteFilter: mayDelete,
+  });
+  structure.on("stack-item-added", ({ stackItem, changedParentTypes }) => {
+    own.add(nb.doc.clientID); // Yjs may take another one
+    for (const events of changedParentTypes.values()) {
+      const event = events.find(({ target }) => target === nb.cells);
+      if (!(event instanceof Y.YMapEvent)) continue;
+      for (const id of event.keysChanged) {
+        const cell = nb.cells.get(id);
+        if (cell instanceof Y.Map && cell._item !== null) madeWith.set(cell._item, stackItem.insertions);
+      }
+    }
+  });
+  structure.on("stack-item-popped", ({ stackItem }) => {
+    nb.doc.transact((transaction) => {
+      Y.iterateDeletedStructs(transaction, stackItem.deletions, (item) => {
+        if (!(item instanceof Y.Item) || item.redone === null || !isForeign(item)) return;
+        const { client, clock } = item.redone;
+        theirs.push({ client, from: clock, to: clock + item.length });
+      });
+    });
+  });
+  return structure;
+}
+
+/** The item that holds the cell which this item is, or is part of. */
+function cellItem(nb: Notebook, item: Y.Item): Y.Item | null {
+  let inner: Y.Item | null = item;
+  while (inner !== null) {
+    const parent: Y.Item["parent"] = inner.parent;
+    if (!(parent instanceof Y.AbstractType)) return null;
+    if (parent === nb.cells) return inner;
+    inner = parent._item;
+  }
+  return null;
+}
+
+function typeOf(item: Y.Item): Y.AbstractType<unknown> | null {
+  return item.content instanceof Y.ContentType ? item.content.type : null;
 }
