@@ -7,6 +7,9 @@ from typing import Any
 
 import anyio
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,7 +42,25 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starle
             yield {"kernels": kernels, "config": config, "activity": activity}
             tasks.cancel_scope.cancel()
 
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: on_error})
+    # For pages of origins that the operator named; without one no page may read an answer (A10).
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=config.origins,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["*"],
+    )
+    return Starlette(
+        routes=routes,
+        middleware=[cors] if config.origins else [],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: on_http_exception, Exception: on_error},
+    )
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return failure(error.status_code, f"{error.detail}.", headers=error.headers)
 
 
 async def on_error(request: Request, error: Exception) -> Response:

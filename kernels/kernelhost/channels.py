@@ -2,45 +2,51 @@
 
 import asyncio
 import logging
-from collections import deque
+import uuid
 from typing import Final
 
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from kernelhost.kernel import Kernel
+from kernelhost import messages
+from kernelhost.kernel import Kernel, Overflow
+from kernelhost.replay import Overtaken, Reader
 from kernelhost.wire import V1, BadMessage, Message, decode_legacy, decode_v1, encode_legacy, encode_v1
 
 log = logging.getLogger(__name__)
 
-_MAX_QUEUE_BYTES: Final = 64 << 20
-_MAX_QUEUE: Final = 50_000
 CLOSE_TOO_SLOW: Final = 1013
 CLOSE_UNREADABLE: Final = 1003
-CLOSE_REPLACED: Final = 1012
-CLOSE_GONE: Final = 1011
+# After 1000 clients do not come back by themselves: to a kernel that is gone, or to fight over a session.
+CLOSE_FOR_GOOD: Final = 1000
+_LAST_WORDS_WITHIN_S: Final = 2.0
 
 
 class Channels:
-    """A client whose queue is full is closed with 1013 and comes back to a replay; nobody else waits for it (H14)."""
+    """A client that the kernel's ring overtakes is closed with 1013 and comes back to a replay; nobody else waits for
+    it (H14)."""
 
     def __init__(self, socket: WebSocket, session: str) -> None:
-        self.session = session
+        # Who names no session is alone in one: replies are for the connection that asked.
+        self.session = session or f"-{uuid.uuid4()}"
         self._socket = socket
         self._v1 = V1 in socket.scope.get("subprotocols", [])
         # Jupyter's own gateway client ends at its first binary frame: it decodes every frame as text.
         self._binary = not socket.headers.get("user-agent", "").startswith("Tornado/")
-        self._queue: deque[Message] = deque()
-        self._bytes = 0
+        self._told_binary = False
         self._work = asyncio.Event()
         self._scope = anyio.CancelScope()
+        self._ending = False
         self._ended: tuple[int, str] = (1000, "")
+        self._reader: Reader | None = None
 
-    def deliver(self, item: Message) -> None:
-        self._queue.append(item)
-        self._bytes += item.size
-        if self._bytes > _MAX_QUEUE_BYTES or len(self._queue) > _MAX_QUEUE:
-            self.close(CLOSE_TOO_SLOW, "This client is too slow; connect again for what it missed.")
+    def wake(self) -> None:
+        self._work.set()
+
+    def end(self, reason: str) -> None:
+        self._ending = True
+        self._ended = CLOSE_FOR_GOOD, reason
+        self._scope.deadline = anyio.current_time() + _LAST_WORDS_WITHIN_S
         self._work.set()
 
     def close(self, code: int, reason: str) -> None:
@@ -50,27 +56,29 @@ class Channels:
     async def serve(self, kernel: Kernel, after: str | None) -> None:
         await self._socket.accept(V1 if self._v1 else None)
         for other in tuple(kernel.clients):
-            if isinstance(other, Channels) and other.session == self.session and self.session:
-                other.close(CLOSE_REPLACED, "Another connection took this session's place.")
-                kernel.leave(other)
-        missed = kernel.join(self, after)
-        # Not bounded as the queue is: this is at most the ring, which exists anyway.
-        self._queue.extendleft(reversed(missed))
-        self._bytes += sum(item.size for item in missed)
-        self._work.set()
+            if isinstance(other, Channels) and other.session == self.session:
+                other.replace(kernel)
+        reader = self._reader = kernel.join(self, after)
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._write)
+                    tasks.start_soon(self._write, reader)
                     await self._read(kernel)
                     tasks.cancel_scope.cancel()
         finally:
-            kernel.leave(self)
+            kernel.leave(self, reader)
         with anyio.move_on_after(1.0, shield=True):
             try:
-                await self._socket.close(*self._ended)
+                code, reason = self._ended
+                await self._socket.close(code, reason.encode()[:120].decode("utf-8", "ignore"))
             except (RuntimeError, WebSocketDisconnect):
                 log.debug("A client had left before its socket was closed")
+
+    def replace(self, kernel: Kernel) -> None:
+        """Another connection of this session goes on where this one was (H1)."""
+        if self._reader is not None:
+            kernel.leave(self, self._reader)
+        self.close(CLOSE_FOR_GOOD, "Another connection took this session's place.")
 
     async def _read(self, kernel: Kernel) -> None:
         while True:
@@ -82,20 +90,25 @@ class Channels:
                 item = decode_v1(data) if self._v1 and isinstance(data, bytes) else decode_legacy(data)
                 await kernel.send(self, item)
             except BadMessage as error:
-                self.close(CLOSE_UNREADABLE, str(error)[:100])
+                self.close(CLOSE_UNREADABLE, str(error))
+                return
+            except Overflow:
+                self.close(CLOSE_TOO_SLOW, "The kernel is not ready for so many messages; connect again later.")
                 return
 
-    async def _write(self) -> None:
+    async def _write(self, reader: Reader) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._queue:
-                item = self._queue.popleft()
-                self._bytes -= item.size
-                try:
+            try:
+                while (item := reader.next()) is not None:
                     await self._send(item)
-                except (WebSocketDisconnect, RuntimeError, OSError):
-                    return  # the reader learns it too
+            except Overtaken:
+                self.close(CLOSE_TOO_SLOW, "This client is too slow; connect again for what it missed.")
+            except (WebSocketDisconnect, RuntimeError, OSError):
+                return  # the reader learns it too
+            if self._ending:
+                self._scope.cancel()
 
     async def _send(self, item: Message) -> None:
         if self._v1:
@@ -104,5 +117,10 @@ class Channels:
         data = encode_legacy(item, self._binary)
         if isinstance(data, bytes):
             await self._socket.send_bytes(data)
-        else:
-            await self._socket.send_text(data)
+            return
+        await self._socket.send_text(data)
+        if item.buffers and not self._told_binary:
+            self._told_binary = True
+            notice = encode_legacy(messages.binary_notice(item.parent), binary=False)
+            assert isinstance(notice, str)
+            await self._socket.send_text(notice)

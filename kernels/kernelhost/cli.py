@@ -1,11 +1,14 @@
 """`kernelhost`: the gateway as a program."""
 
+import fcntl
 import json
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -40,9 +43,20 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it logs addresses, and those may hold the token
     try:
-        listening = socket.create_server((config.host, config.port), reuse_port=False, backlog=512)
+        with owned(config.state):
+            serve(config)
+    except BadSetting as error:
+        sys.exit(f"kernelhost: {error}")
+
+
+def serve(config: Config) -> None:
+    """Raises BadSetting."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        listening = socket.create_server((config.host.strip("[]"), config.port), family=family, backlog=512)
     except OSError as error:
-        sys.exit(f"kernelhost: cannot listen on {config.host}:{config.port}: {error.strerror}; choose another --port.")
+        why = error.strerror
+        raise BadSetting(f"Cannot listen on {config.host}:{config.port}: {why}; choose another --port.") from error
     url = f"http://{_spell(config.host)}:{listening.getsockname()[1]}"
     # Requests may carry the token in their address, so they are not logged.
     settings = uvicorn.Config(
@@ -52,26 +66,53 @@ def main(arguments: list[str] | None = None) -> None:
         ws="websockets-sansio",
         ws_max_size=512 << 20,
         ws_per_message_deflate=False,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=2,
         lifespan="on",
     )
     try:
         Server(settings, config, url).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
+
+
+@contextmanager
+def owned(state: Path | None) -> Iterator[None]:
+    """One gateway for one state file: who starts us by accident a second time is told. Raises BadSetting."""
+    if state is None:
+        yield
+        return
+    try:
+        lock = os.open(state.with_name(f"{state.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise BadSetting(f"{state} cannot be written: {error.strerror}; choose another --state.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise BadSetting(f"Another gateway has {state}; end it first, or choose another --state.") from error
+    try:
+        yield
     finally:
-        if config.state is not None:
-            config.state.unlink(missing_ok=True)
+        state.unlink(missing_ok=True)
+        os.close(lock)
 
 
 def write_state(path: Path, url: str, token: str) -> None:
-    """Readable by this user alone, and never half written."""
+    """Readable by this user alone, and never half written. `started` tells us from a later process of our number."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"url": url, "token": token, "pid": os.getpid()}, file)
+        json.dump({"url": url, "token": token, "pid": os.getpid(), "started": _started()}, file)
     part.replace(path)
+
+
+def _started() -> str:
+    """Field 22 of our /proc/pid/stat; empty where there is none."""
+    try:
+        return Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def _spell(host: str) -> str:

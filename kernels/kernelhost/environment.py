@@ -16,25 +16,33 @@ _FROM_CLIENT: Final = re.compile(r"KERNEL_[A-Z0-9_]{1,60}")
 _NOT_KEPT: Final = ("KERNEL_WORKING_DIR", "KERNEL_LAUNCH_TIMEOUT")
 
 
-def kernel_environment(ours: Mapping[str, str], spec: Mapping[str, str], asked: Mapping[str, object]) -> dict[str, str]:
-    """Ours without what is not named above, then the kernelspec's own, then the client's KERNEL_* variables."""
+def kernel_environment(ours: Mapping[str, str], asked: Mapping[str, object]) -> dict[str, str]:
+    """Ours without what is not named above, and the client's KERNEL_* variables."""
     environment = {key: value for key, value in ours.items() if _KEPT.fullmatch(key)}
-    environment |= {key: str(value) for key, value in spec.items()}
     for key, value in asked.items():
-        if isinstance(value, str) and _FROM_CLIENT.fullmatch(key) and key not in _NOT_KEPT:
+        if isinstance(value, str) and "\0" not in value and _FROM_CLIENT.fullmatch(key) and key not in _NOT_KEPT:
             environment[key] = value
     environment.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     return environment
 
 
 def working_folder(root: Path, path: object) -> Path:
-    """The folder below `root` that `path` names, made if it is not there; `root` itself for no path.
+    """The folder below `root` that `path` names, made if it is not there; `root` itself for no path, and for the path
+    of a file (stock clients name the notebook) the folder that it is in.
 
     Raises ValueError for a path that leads out of it.
     """
     text = path if isinstance(path, str) else ""
-    folder = (root / text.strip("/")).resolve()
-    if folder != root.resolve() and root.resolve() not in folder.parents:
+    if "\0" in text:
+        raise ValueError("The path has a null byte in it.")
+    top = root.resolve()
+    folder = (top / text.strip("/")).resolve()
+    if folder != top and top not in folder.parents:
         raise ValueError("The path leads out of the gateway's folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_file() or (folder.suffix == ".ipynb" and not folder.is_dir()):
+        folder = folder.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"The folder '{text:.100}' cannot be made: {error.strerror}.") from error
     return folder

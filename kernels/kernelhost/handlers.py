@@ -1,7 +1,7 @@
 """Jupyter's kernel REST contract (kernels.md section 3). Errors are JSON: `{"message": one sentence, "reason"}`."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 
 from starlette.requests import Request
@@ -30,8 +30,8 @@ def config_of(request: Request | WebSocket) -> Config:
     return cast(Config, request.state.config)
 
 
-def failure(status: int, sentence: str, reason: str | None = None) -> Response:
-    return JSONResponse({"message": sentence, "reason": reason}, status)
+def failure(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"message": sentence, "reason": None}, status, headers=headers)
 
 
 def signed_in(handler: Handler) -> Handler:
@@ -79,18 +79,18 @@ async def me(request: Request) -> Response:
 
 
 async def specs(request: Request) -> Response:
-    kernels = kernels_of(request)
-    return JSONResponse({"default": kernels.default_spec, "kernelspecs": kernels.specs()})
+    found = kernels_of(request).specs
+    return JSONResponse({"default": found.default(), "kernelspecs": found.entries()})
 
 
 async def spec(request: Request) -> Response:
     name = request.path_params["name"]
-    entry = kernels_of(request).specs().get(name)
+    entry = kernels_of(request).specs.entries().get(name)
     return JSONResponse(entry) if entry else failure(404, f"There is no kernel '{name:.60}'.")
 
 
 async def spec_file(request: Request) -> Response:
-    path = kernels_of(request).resource(request.path_params["name"], request.path_params["file"])
+    path = kernels_of(request).specs.resource(request.path_params["name"], request.path_params["file"])
     return FileResponse(path) if path else failure(404, "There is no such file.")
 
 
@@ -99,12 +99,14 @@ async def listing(request: Request) -> Response:
 
 
 async def start(request: Request) -> Response:
-    body = await request.body()
-    if len(body) > _MAX_BODY_BYTES:
-        return failure(413, "The body is larger than 1 MB.")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            return failure(413, "The body is larger than 1 MB.")
     try:
         value: object = json.loads(body) if body.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return failure(400, "The body is not valid JSON.")
     if not isinstance(value, dict):
         return failure(400, "The body is a JSON object.")
@@ -120,7 +122,9 @@ async def start(request: Request) -> Response:
         return failure(400, str(error))
     except IdTaken as error:
         return failure(409, str(error))
-    except (Full, KernelFailed) as error:
+    except Full as error:
+        return failure(503, str(error), headers={"Retry-After": "30"})
+    except KernelFailed as error:
         return failure(503, str(error))
     return JSONResponse(kernel.model(), 201, headers={"Location": f"/api/kernels/{kernel.id}"})
 
@@ -139,7 +143,7 @@ async def get(request: Request, kernel: Kernel) -> Response:
 
 
 async def delete(request: Request, kernel: Kernel) -> Response:
-    await kernels_of(request).remove(kernel.id)
+    kernels_of(request).remove(kernel.id)
     return Response(status_code=204)
 
 

@@ -1,83 +1,112 @@
-"""One Jupyter kernel: its process, the five sockets to it, and whom each message is for.
+"""One Jupyter kernel: which process it is now, in what state, and whom each message is for.
 
-Replies go to the client session that asked, by msg_id; iopub goes to everyone (kernels.md R3). Nothing here waits for
-a client: iopub has no high-water mark and one reader that only moves messages on (E2).
+Replies go to the client session that asked; iopub goes to everyone (kernels.md R3). Nothing here waits for a client.
+A restart and a first start are the same, under one lock, with a new process, sockets and key each time (I4).
 """
 
 import asyncio
-import json
 import logging
 import secrets
-from collections import OrderedDict
-from collections.abc import Mapping
+import signal
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 import anyio
 import zmq
-import zmq.asyncio
 from anyio.abc import TaskGroup
-from jupyter_client.session import Session
 
-from kernelhost.process import Process
-from kernelhost.replay import Replay
-from kernelhost.wire import BadMessage, Message, message
+from kernelhost import messages
+from kernelhost.process import CannotStart, Process
+from kernelhost.replay import Reader, Replay
+from kernelhost.requests import WORK, Requests
+from kernelhost.sockets import Sockets
+from kernelhost.specs import Spec
+from kernelhost.wire import BadMessage, Message
 
 log = logging.getLogger(__name__)
 
+State: TypeAlias = Literal["starting", "idle", "busy", "restarting", "dead"]
+
 START_WITHIN_S: Final = 40.0
-_ASK_EVERY_S: Final = 0.2
-_MAX_OUTSTANDING: Final = 10_000
-_DELIMITER: Final = b"<IDS|MSG>"
-# Between busy and idle of these a kernel counts as busy; completions and the like change nothing (A12).
-_WORK: Final = ("execute_request", "comm_msg", "comm_open", "comm_close")
+_ASK_EVERY_S: Final = 0.1
+_QUIET_S: Final = 0.05
+_LAST_WORDS_WITHIN_S: Final = 5.0
+_SIGNAL_MEETS_CODE_S: Final = 1.0
+_MAX_HELD: Final = 1_000
+_MAX_HELD_BYTES: Final = 64 << 20
+_MAX_SESSIONS: Final = 1_000
 
 
 class KernelFailed(Exception):
     """The kernel did not come up; the message is one sentence."""
 
 
+class Overflow(Exception):
+    """More was sent to a kernel that is not ready than can be held for it."""
+
+
 class Client(Protocol):
-    """Somebody connected to the kernel's channels."""
+    """Somebody connected to the kernel's channels. Neither call waits."""
 
-    session: str
+    @property
+    def session(self) -> str: ...
 
-    def deliver(self, item: Message) -> None:
-        """Never waits."""
+    def wake(self) -> None:
+        """There may be something to read."""
+
+    def end(self, reason: str) -> None:
+        """The kernel is gone: no more comes after what can be read by now."""
 
 
 class Kernel:
-    def __init__(self, id: str, spec: str, environment: Mapping[str, str], folder: Path, tasks: TaskGroup) -> None:
+    """`gone` is called when a client asked for its end (`shutdown_request`)."""
+
+    def __init__(
+        self,
+        id: str,
+        spec: Spec,
+        environment: Mapping[str, str],
+        cwd: Path,
+        home: Path,
+        tasks: TaskGroup,
+        gone: Callable[[], None] = lambda: None,
+    ) -> None:
         self.id = id
-        self.spec = spec
+        self.home = home
         self.generation = 0
-        self.state = "starting"
+        self.state: State = "starting"
         self.reason = ""
         self.last_activity = datetime.now(UTC)
         self.clients: set[Client] = set()
-        self._environment = environment
-        self._folder = folder
+        self._spec = spec
+        self._environment = spec.environment(environment)
+        self._cwd = cwd
         self._tasks = tasks
+        self._gone = gone
         self._lock = asyncio.Lock()
+        self._stopped = False
         self._process: Process | None = None
-        self._sockets: dict[str, zmq.asyncio.Socket] = {}
-        self._session = Session()
-        self._scope = anyio.CancelScope()
+        self._sockets: Sockets | None = None
         self._replay = Replay()
         self._seen: OrderedDict[str, int] = OrderedDict()
-        # msg_id of a request -> the client session that sent it, and what it asked.
-        self._asked: OrderedDict[str, tuple[str, Message]] = OrderedDict()
-        self._working: set[str] = set()
-        self._waiting: asyncio.Event = asyncio.Event()
-        self._ready: tuple[str, bool, bool] = ("", False, False)
+        self._requests = Requests()
+        self._held: deque[Message] = deque()
+        self._held_bytes = 0
+        self._info = b""
+        self._changed = asyncio.Event()
+        # msg_ids of our own questions begin with this; answers to them go nowhere.
+        self._own = f"{secrets.token_hex(8)}-"
+        self._answered = self._heard = False
 
     def model(self) -> dict[str, object]:
         """As Jupyter has it; `last_activity` always has microseconds and a Z (A11)."""
         model: dict[str, object] = {
             "id": self.id,
-            "name": self.spec,
+            "name": self._spec.name,
             "last_activity": self.last_activity.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "execution_state": self.state,
             "connections": len(self.clients),
@@ -88,283 +117,337 @@ class Kernel:
     # -- life -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Returns when the kernel answers. Raises KernelFailed."""
+        """Returns when the kernel answers. Raises KernelFailed, after which it is no use."""
         async with self._lock:
-            await self._start()
+            try:
+                await self._start()
+            except BaseException:
+                self._stopped = True
+                raise
 
     async def restart(self) -> None:
         """A fresh process under the same id. Raises KernelFailed."""
         async with self._lock:
+            self._check_not_stopped()
             self._set_state("restarting")
             self._abandon("The kernel was restarted.")
-            self._publish_status("restarting")
+            self._publish_status()
             await self._end_process()
             await self._start()
 
     async def stop(self) -> None:
+        """For good. Takes at most a few seconds, also while the kernel is starting."""
+        self._stopped = True
+        self._changed.set()
         async with self._lock:
+            if self.state != "dead" or not self.reason:
+                self.reason = "The kernel was shut down."
             self._set_state("dead")
-            self._abandon("The kernel was shut down.")
+            self._abandon(self.reason)
+            self._publish_status()
+            for client in tuple(self.clients):
+                client.end(self.reason)
             await self._end_process()
 
     async def interrupt(self) -> None:
-        if self._process is not None:
-            await self._process.interrupt()
+        process = self._process
+        if process is None or self.state not in ("idle", "busy"):
+            return
+        if self._spec.interrupt_mode == "message":
+            await self._ask("control", "interrupt_request", {})
+            return
+        # Between requests ipykernel ignores the signal: it waits for the code that it is meant for (I2).
+        with anyio.move_on_after(_SIGNAL_MEETS_CODE_S):
+            while self._requests.executing and not self._requests.begun:
+                await self._next_change()
+        process.signal(signal.SIGINT)
 
     async def _start(self) -> None:
+        self._check_not_stopped()
         self.generation += 1
         self.reason = ""
-        process = Process(self.spec, self._environment, self._folder)
+        self._answered = self._heard = False
+        if self.state != "restarting":
+            self._set_state("starting")
         try:
-            await process.start()
-            self._connect(process)
-            self._scope = anyio.CancelScope()
-            self._process = process
-            self._tasks.start_soon(self._run, process, self._scope)
+            self._launch()
             with anyio.fail_after(START_WITHIN_S):
-                await self._until_ready(process)
-        except Exception as error:
-            await self._end_process()
-            with suppress(Exception):
-                await process.stop()
+                await self._until_ready()
+            await self._send_held()
+        except BaseException as error:
+            why = f"It did not answer within {START_WITHIN_S:.0f} s."
+            if isinstance(error, (CannotStart, KernelFailed)):
+                why = f"{error}".rstrip(".") + "."
+            if self._process is not None:
+                why += self._process.last_words()
+            self.reason = f"The kernel '{self._spec.name}' could not be started: {why}"
             self._set_state("dead")
-            why = self.reason or f"It did not answer within {START_WITHIN_S:.0f} s."
-            if not isinstance(error, TimeoutError):
-                why = self.reason or f"{error}."
-            self.reason = f"The kernel '{self.spec}' could not be started: {why}"
-            log.warning("A kernel could not be started", extra={"kernel": self.id, "reason": why}, exc_info=error)
+            self._abandon(self.reason)
+            with anyio.CancelScope(shield=True):
+                await self._end_process(now=True)
+            if not isinstance(error, (CannotStart, KernelFailed, TimeoutError)):
+                raise
+            log.warning("A kernel could not be started", extra={"kernel": self.id, "reason": self.reason})
+            self._publish_status()
             raise KernelFailed(self.reason) from error
-        self._set_state("idle")
+        self._set_state("busy" if self._requests.busy else "idle")
         # Who was connected all along hears that it is over, and in which state things are.
-        self._publish_status("idle")
+        self._publish_status()
 
-    async def _until_ready(self, process: Process) -> None:
+    def _launch(self) -> None:
+        """Raises CannotStart."""
+        process = Process(self._spec, self._environment, self._cwd, self.home / f"{self.generation}")
+        try:
+            sockets = Sockets(process.address, process.key)
+        except zmq.ZMQError as error:
+            process.close()
+            raise CannotStart(f"it cannot be connected to ({error})") from error
+        self._process, self._sockets = process, sockets
+        self._tasks.start_soon(self._run, process, sockets)
+
+    def _check_not_stopped(self) -> None:
+        """Raises KernelFailed."""
+        if self._stopped:
+            raise KernelFailed("The kernel was shut down.")
+
+    async def _until_ready(self) -> None:
         """A kernel_info reply and a sign on iopub; asked again and again, as a status sent before the subscription
         is live is lost (R6)."""
-        while not (self._ready[1] and self._ready[2]):
-            if self.state == "dead":
-                raise KernelFailed(self.reason)
-            id = secrets.token_hex(8)
-            self._ready = (id, self._ready[1], self._ready[2])
-            self._waiting.clear()
-            header = self._header(id, "kernel_info_request")
-            await self._send_parts("shell", message("shell", header, b"{}", b"{}", b"{}"))
+        while not (self._answered and self._heard):
+            await self._ask("shell", "kernel_info_request", {})
             with anyio.move_on_after(_ASK_EVERY_S):
-                while not (self._ready[1] and self._ready[2]):
-                    await self._waiting.wait()
-                    self._waiting.clear()
-        await self._send_parts("shell", self._silent_first_request())
-        self._ready = ("", False, False)
+                while not (self._answered and self._heard):
+                    await self._next_change()
+                    self._check_not_stopped()
+                    if self._process is None:
+                        raise KernelFailed(self.reason)
+        if self._spec.language == "python":
+            # IPython loads much at its first execution; a silent one now makes the first cell quick.
+            content = {"code": "", "silent": True, "store_history": False, "allow_stdin": False}
+            await self._ask("shell", "execute_request", content)
 
-    def _silent_first_request(self) -> Message:
-        # IPython loads much at its first execution; a silent one now makes the first cell quick.
-        content = {"code": "", "silent": True, "store_history": False, "allow_stdin": False}
-        return message("shell", self._header("warm", "execute_request"), b"{}", b"{}", json.dumps(content).encode())
+    async def _next_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
-    def _connect(self, process: Process) -> None:
-        manager = process.manager
-        self._session = Session(key=manager.session.key, signature_scheme=manager.session.signature_scheme)
-        identity = secrets.token_hex(8).encode()  # shell and stdin share it: input_request follows the request's (R1)
-        context = zmq.asyncio.Context.instance()
-        for name, kind in (("shell", zmq.DEALER), ("control", zmq.DEALER), ("stdin", zmq.DEALER), ("iopub", zmq.SUB)):
-            socket = context.socket(kind)
-            socket.linger = 0
-            socket.setsockopt(zmq.RCVHWM, 0)
-            socket.setsockopt(zmq.SNDHWM, 0)
-            if kind == zmq.SUB:
-                socket.setsockopt(zmq.SUBSCRIBE, b"")
-            else:
-                socket.setsockopt(zmq.IDENTITY, identity if name != "control" else identity + b"c")
-            socket.connect(f"ipc://{manager.ip}-{getattr(manager, f'{name}_port')}")
-            self._sockets[name] = socket
+    async def _run(self, process: Process, sockets: Sockets) -> None:
+        reason = "The gateway lost its connection to the kernel; its log says why."
+        try:
+            code = await self._listen(process, sockets)
+            reason = process.reason(code)
+            log.info("A kernel ended", extra={"kernel": self.id, "exit": code})
+        except Exception:  # ours, but the other kernels have no part in it
+            log.exception("The messages of a kernel cannot be dealt with", extra={"kernel": self.id})
+        finally:
+            sockets.close()
+            words = process.last_words()
+            process.close()
+        if self._process is process:
+            self._died(reason, words)
 
-    async def _run(self, process: Process, scope: anyio.CancelScope) -> None:
-        with scope:
-            async with anyio.create_task_group() as tasks:
-                for name in ("iopub", "shell", "control", "stdin"):
-                    tasks.start_soon(self._read, name, self._sockets[name])
-                code = await process.wait()
-                # What it said last is still in the sockets.
-                await anyio.sleep(0.2)
-                self._died(process, code)
-                tasks.cancel_scope.cancel()
+    async def _listen(self, process: Process, sockets: Sockets) -> int:
+        """Passes messages on until the process has ended and is quiet; its exit code."""
+        heard = True
 
-    def _died(self, process: Process, code: int) -> None:
-        self.reason = process.reason(code)
-        log.warning("A kernel died", extra={"kernel": self.id, "exit": code})
-        self._abandon(self.reason)
+        def receive(item: Message) -> None:
+            nonlocal heard
+            heard = True
+            if self._process is process:
+                self._receive(item)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sockets.read, receive)
+            code = await process.wait()
+            # What it said last is still on its way.
+            with anyio.move_on_after(_LAST_WORDS_WITHIN_S):
+                while heard and self._process is process:
+                    heard = False
+                    await anyio.sleep(_QUIET_S)
+            tasks.cancel_scope.cancel()
+        return code
+
+    def _died(self, reason: str, words: str) -> None:
+        self._process = self._sockets = None
+        self.reason = reason
+        if self.state in ("starting", "restarting"):
+            self.reason += words if words not in reason else ""
+            self._changed.set()
+            return  # whoever starts it tells
         self._set_state("dead")
-        self._publish_status("dead")
+        self._abandon(reason)
+        self._publish_status()
 
-    async def _end_process(self) -> None:
-        self._scope.cancel()
-        process, self._process = self._process, None
-        for socket in self._sockets.values():
-            socket.close(linger=0)
-        self._sockets = {}
-        self._working.clear()
-        if process is not None:
-            with anyio.CancelScope(shield=True):
-                await process.stop()
+    async def _end_process(self, now: bool = False) -> None:
+        """Asks, terminates, kills (I7). What it still says is not passed on."""
+        process, sockets = self._process, self._sockets
+        self._process = self._sockets = None
+        if process is None or sockets is None:
+            return
+        request = self._question("control", "shutdown_request", {"restart": self.state == "restarting"})
+        with anyio.CancelScope(shield=True):
+            if not now:
+                await sockets.send(request)
+                if self._spec.interrupt_mode == "signal":
+                    process.signal(signal.SIGINT)  # running code would keep it from ending
+            await process.end(now)
 
     # -- clients --------------------------------------------------------------------------------------------------
 
-    def join(self, client: Client, after: str | None) -> list[Message]:
-        """What the client missed. A second client of the same session takes the first one's place (H1)."""
-        self.clients.add(client)
+    def join(self, client: Client, after: str | None) -> Reader:
+        """From what the client missed on: after the iopub message `after`, else since its session was last here."""
+        session, replay = client.session, self._replay
+        first: list[Message] = []
+        at = replay.seq
         if after is not None:
-            missed, complete = self._replay.after(after, client.session)
-            return missed if complete or not after else [self._lost_notice(), *missed]
-        seen = self._seen.get(client.session)
-        return [] if seen is None else self._replay.since(seen, client.session)
+            place = replay.place_of(after) if after else None
+            at = replay.dropped if place is None else place
+            if place is not None:
+                first = replay.unfinished_replies(place, session)
+            elif after and replay.dropped:
+                first = [messages.lost_notice(replay.first_parent(at))]
+        elif session in self._seen:
+            at = self._seen[session]
+            if at < replay.dropped:
+                at = replay.dropped
+                first = [messages.lost_notice(replay.first_parent(at))]
+        reader = Reader(replay, session, at, first)
+        self.clients.add(client)
+        replay.add(self._status(), session, passing=True)
+        client.wake()
+        return reader
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Client, reader: Reader) -> None:
+        if client not in self.clients:
+            return
         self.clients.discard(client)
-        self._seen[client.session] = self._replay.seq
-        self._seen.move_to_end(client.session)
-        while len(self._seen) > 1000:
+        self._seen[reader.session] = reader.at
+        self._seen.move_to_end(reader.session)
+        while len(self._seen) > _MAX_SESSIONS:
             self._seen.popitem(last=False)
 
     async def send(self, client: Client, item: Message) -> None:
-        """A client's message to the kernel. Raises BadMessage for a channel that does not lead there."""
+        """A client's message to the kernel. Raises BadMessage for a channel that does not lead there, and Overflow."""
         if item.channel in ("iopub", "hb"):
             return
         if item.channel not in ("shell", "control", "stdin"):
             raise BadMessage(f"There is no channel '{item.channel:.20}'.")
-        if item.type == "shutdown_request" and item.channel == "control":
-            await self._asked_to_end(item)
+        if item.channel == "control" and item.type == "shutdown_request":
+            self._asked_to_end(client, item)
             return
-        if item.channel != "stdin":
-            self._asked[item.id] = (client.session, item)
-            while len(self._asked) > _MAX_OUTSTANDING:
-                self._asked.popitem(last=False)
-        if self.state in ("dead", "restarting") or not self._sockets:
-            self._abandon(self.reason or "The kernel is not running.")
+        if self.state == "busy" and item.type == "kernel_info_request" and item.channel == "shell" and self._info:
+            self._answer_info(client, item)
             return
-        if item.type in _WORK:
+        if item.channel == "stdin":
+            self._replay.retire_question(client.session)
+        else:
+            self._requests.ask(client.session, item)
+        if item.type in WORK:
             self.last_activity = datetime.now(UTC)
-        await self._send_parts(item.channel, item)
+        if self.state == "dead":
+            self._abandon(self.reason)
+        elif self.state in ("starting", "restarting"):
+            self._hold(item)
+        else:
+            await self._send(item)
+            self._settle()
 
-    async def _asked_to_end(self, item: Message) -> None:
+    def _hold(self, item: Message) -> None:
+        if len(self._held) >= _MAX_HELD or self._held_bytes + item.size > _MAX_HELD_BYTES:
+            raise Overflow
+        if item.channel != "stdin":
+            self._held.append(item)
+            self._held_bytes += item.size
+
+    async def _send_held(self) -> None:
+        while self._held:
+            item = self._held.popleft()
+            self._held_bytes -= item.size
+            await self._send(item)
+
+    def _asked_to_end(self, client: Client, item: Message) -> None:
+        """`restart: false` removes the kernel, `true` restarts it; the reply is ours, as the kernel may not live to
+        give it (kernels.md section 5)."""
         restart = item.part("content").get("restart") is True
-        self._tasks.start_soon(self._restart_quietly if restart else self.stop)
+        content = {"status": "ok", "restart": restart}
+        self._add(messages.make("control", "shutdown_reply", content, item.header), client.session)
+        if restart:
+            self._tasks.start_soon(self._restart_quietly)
+        else:
+            self._gone()
 
     async def _restart_quietly(self) -> None:
         with suppress(KernelFailed):  # the state says so
             await self.restart()
 
+    def _answer_info(self, client: Client, item: Message) -> None:
+        """A stock server makes clients that reconnect wait for the end of the running cell (H7)."""
+        reply = messages.make("shell", "kernel_info_reply", self._info, item.header)
+        for answer in (messages.status("busy", item.header), reply, messages.status("idle", item.header)):
+            self._add(answer, client.session)
+        self._add(self._status(), client.session, passing=True)
+
     # -- messages -------------------------------------------------------------------------------------------------
 
-    async def _send_parts(self, channel: str, item: Message) -> None:
-        parts = [item.header, item.parent, item.metadata, item.content]
-        socket = self._sockets.get(channel)
-        if socket is not None:
-            await socket.send_multipart([_DELIMITER, self._session.sign(parts), *parts, *item.buffers])
+    def _question(self, channel: str, kind: str, content: Mapping[str, object]) -> Message:
+        """One of our own: the answer is not passed on."""
+        return messages.make(channel, kind, content, id=f"{self._own}{secrets.token_hex(8)}", session=self.id)
 
-    async def _read(self, channel: str, socket: zmq.asyncio.Socket) -> None:
-        while True:
-            try:
-                item = self._parse(channel, await socket.recv_multipart())
-            except BadMessage as error:
-                log.warning("A kernel sent a message that cannot be read", extra={"kernel": self.id, "why": str(error)})
-                continue
-            if item is not None and not self._is_ours(item):
-                self._route(item)
+    async def _ask(self, channel: str, kind: str, content: Mapping[str, object]) -> None:
+        await self._send(self._question(channel, kind, content))
 
-    def _parse(self, channel: str, parts: list[bytes]) -> Message | None:
-        at = parts.index(_DELIMITER) if _DELIMITER in parts else -1
-        if at < 0 or len(parts) < at + 6:
-            return None  # iopub_welcome and the like
-        signature, *rest = parts[at + 1 :]
-        if self._session.auth is not None and not secrets.compare_digest(signature, self._session.sign(rest[:4])):
-            raise BadMessage("Its signature is wrong.")
-        return message(channel, rest[0], rest[1], rest[2], rest[3], tuple(rest[4:]))
+    async def _send(self, item: Message) -> None:
+        if self._sockets is not None:
+            await self._sockets.send(item)
 
-    def _is_ours(self, item: Message) -> bool:
-        """Answers to questions that this gateway asked by itself go nowhere."""
-        waiting, replied, heard = self._ready
-        if item.parent_id == "warm":
-            return True
-        if waiting and item.channel == "iopub":
-            self._ready = (waiting, replied, True)
-            self._waiting.set()
-        elif waiting and item.type == "kernel_info_reply":
-            self._ready = (waiting, True, heard)
-            self._waiting.set()
-        return item.parent_type == "kernel_info_request" and item.parent_id not in self._asked
+    def _receive(self, item: Message) -> None:
+        if item.parent_id.startswith(self._own) or item.type == "iopub_welcome":
+            self._heard = self._heard or item.channel == "iopub"
+            if item.type == "kernel_info_reply":
+                self._answered = True
+                self._info = item.content
+            self._changed.set()
+        elif item.channel == "iopub":
+            if self._requests.note(item):
+                self.last_activity = datetime.now(UTC)
+                self._settle()
+            self._add(item)
+        elif item.channel == "stdin":
+            session = self._requests.asker(item.parent_id)
+            if session is not None:
+                self._add(item, session)
+        else:
+            session = self._requests.answer(item.parent_id)
+            self._settle()
+            if session is not None:
+                self._add(item, session)
 
-    def _route(self, item: Message) -> None:
-        if item.channel == "iopub":
-            self._note_status(item)
-            self._replay.add(item)
-            for client in tuple(self.clients):
-                client.deliver(item)
-            return
-        asked = self._asked.get(item.parent_id)
-        session = asked[0] if asked is not None else None
-        if item.channel != "stdin":
-            self._asked.pop(item.parent_id, None)
-        if session is None:
-            return
-        self._replay.add(item, session)
-        for client in tuple(self.clients):
-            if client.session == session:
-                client.deliver(item)
-
-    def _note_status(self, item: Message) -> None:
-        if item.type != "status" or item.parent_type not in _WORK:
-            return
-        state = item.part("content").get("execution_state")
-        if state == "busy":
-            self._working.add(item.parent_id)
-        elif state == "idle":
-            self._working.discard(item.parent_id)
-        self.last_activity = datetime.now(UTC)
+    def _settle(self) -> None:
         if self.state in ("idle", "busy"):
-            self.state = "busy" if self._working else "idle"
+            self.state = "busy" if self._requests.busy else "idle"
+        self._changed.set()
 
-    def _set_state(self, state: str) -> None:
+    def _set_state(self, state: State) -> None:
         self.state = state
         self.last_activity = datetime.now(UTC)
 
-    def _publish_status(self, state: str) -> None:
-        """A status of our own, with no parent (H8). Not kept: a replayed `restarting` makes clients loop (H9)."""
-        content = {"execution_state": state, "reason": self.reason, "generation": self.generation}
-        item = self._make("iopub", "status", content, b"{}")
-        for client in tuple(self.clients):
-            client.deliver(item)
+    def _add(self, item: Message, session: str | None = None, passing: bool = False) -> None:
+        self._replay.add(item, session, passing)
+        for client in self.clients:
+            if session in (None, client.session):
+                client.wake()
+
+    def _publish_status(self) -> None:
+        self._add(self._status(), passing=True)
+
+    def _status(self) -> Message:
+        """The present state, with no parent (H8)."""
+        return messages.status(self.state, reason=self.reason, generation=self.generation)
 
     def _abandon(self, why: str) -> None:
         """Answers everything outstanding, so that no client waits for ever (Q5)."""
-        asked, self._asked = self._asked, OrderedDict()
-        self._working.clear()
-        for session, request in asked.values():
-            if not request.type.endswith("_request"):
-                continue
-            kind = request.type.removesuffix("_request") + "_reply"
-            content = {"status": "aborted", "ename": "KernelGone", "evalue": why, "traceback": []}
-            idle = self._make("iopub", "status", {"execution_state": "idle"}, request.header)
-            reply = self._make(request.channel, kind, content, request.header)
-            for item, owner in ((reply, session), (idle, None)):
-                self._replay.add(item, owner)
-                for client in tuple(self.clients):
-                    if owner in (None, client.session):
-                        client.deliver(item)
-
-    def _lost_notice(self) -> Message:
-        text = "\n[Output was lost here: too much came while nobody was connected.]\n"
-        return self._make("iopub", "stream", {"name": "stderr", "text": text}, b"{}")
-
-    def _make(self, channel: str, kind: str, content: Mapping[str, object], parent: bytes) -> Message:
-        return message(channel, self._header(secrets.token_hex(16), kind), parent, b"{}", json.dumps(content).encode())
-
-    def _header(self, id: str, kind: str) -> bytes:
-        header: dict[str, Any] = {
-            "msg_id": id,
-            "msg_type": kind,
-            "username": "kernelhost",
-            "session": self.id,
-            "date": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-            "version": "5.4",
-        }
-        return json.dumps(header).encode()
+        self._held.clear()
+        self._held_bytes = 0
+        for request in self._requests.take_all():
+            self._add(messages.aborted(request, why), request.session)
+            self._add(messages.status("idle", request.header))
+        self._changed.set()

@@ -1,26 +1,28 @@
-"""All kernels of this gateway, and the kernelspecs they can be made of."""
+"""All kernels of this gateway: started, found, and ended together."""
 
 import logging
 import os
 import re
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
-from jupyter_client.kernelspec import KernelSpecManager
 
 from kernelhost.environment import kernel_environment, working_folder
+from kernelhost.folders import own_folder
 from kernelhost.kernel import Kernel
+from kernelhost.specs import Specs
 
 log = logging.getLogger(__name__)
 
 MAX_KERNELS: Final = 200
-_ID: Final = re.compile(r"\w+-\w+-\w+-\w+-\w+")
+_ID: Final = re.compile(r"(?=.{9,100}$)\w+-\w+-\w+-\w+-\w+")
 
 
 class NoSpec(Exception):
@@ -39,23 +41,30 @@ class Kernels:
     """Use `running()`; kernels live in its task group."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._kernels: dict[str, Kernel] = {}
-        self._specs = KernelSpecManager()
-        self._tasks: TaskGroup | None = None
+        self.specs = Specs()
         self.started = datetime.now(UTC)
+        self._root = root
+        self._home = Path()
+        self._kernels: dict[str, Kernel] = {}
+        self._ending: set[Kernel] = set()
+        self._count = 0
+        self._tasks: TaskGroup | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Kernels"]:
-        async with anyio.create_task_group() as self._tasks:
-            try:
-                yield self
-            finally:
-                with anyio.CancelScope(shield=True):
-                    async with anyio.create_task_group() as ending:
-                        for id in list(self._kernels):
-                            ending.start_soon(self.remove, id)
-                self._tasks.cancel_scope.cancel()
+        """Returns when no process is left."""
+        with own_folder() as self._home:
+            async with anyio.create_task_group() as self._tasks:
+                try:
+                    yield self
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        self._ending |= set(self._kernels.values())
+                        self._kernels.clear()
+                        async with anyio.create_task_group() as ending:
+                            for kernel in self._ending:
+                                ending.start_soon(kernel.stop)
+                    self._tasks.cancel_scope.cancel()
 
     @property
     def all(self) -> list[Kernel]:
@@ -64,61 +73,49 @@ class Kernels:
     def get(self, id: str) -> Kernel | None:
         return self._kernels.get(id)
 
-    async def start(self, spec: str, id: str, path: object, environment: Mapping[str, object]) -> Kernel:
-        """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, ValueError for a path, and KernelFailed."""
-        specs = self.specs()
-        name = spec or self.default_spec
-        if name not in specs:
-            raise NoSpec(f"There is no kernel '{name:.60}'; there are {', '.join(specs) or 'none'}.")
+    async def start(self, name: str, id: str, path: object, environment: Mapping[str, object]) -> Kernel:
+        """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, ValueError for a path or id, KernelFailed."""
+        spec = self.specs.get(name or self.specs.default())
+        if spec is None:
+            raise NoSpec(f"There is no kernel '{name:.60}'; there are {', '.join(self.specs.entries()) or 'none'}.")
+        if id and not _ID.fullmatch(id):
+            raise ValueError("A kernel_id is five words with '-' between them, like a UUID.")
         if id in self._kernels:
             raise IdTaken(f"A kernel with the id {id} runs already.")
         if len(self._kernels) >= MAX_KERNELS:
             raise Full(f"{MAX_KERNELS} kernels run; shut one down first.")
         assert self._tasks is not None
+        id = id or str(uuid.uuid4())
         folder = working_folder(self._root, path)
-        variables = kernel_environment(os.environ, specs[name]["spec"]["env"], environment)
-        kernel = Kernel(id if _ID.fullmatch(id) else str(uuid.uuid4()), name, variables, folder, self._tasks)
-        self._kernels[kernel.id] = kernel  # before the first await: it counts from now on (A7)
+        variables = kernel_environment(os.environ, environment)
+        self._count += 1
+        home = self._home / f"{self._count}"
+        home.mkdir(mode=0o700)
+        kernel = Kernel(id, spec, variables, folder, home, self._tasks, gone=lambda: self.remove(id))
+        self._kernels[id] = kernel  # before the first await: it counts from now on (A7)
         try:
             await kernel.start()
         except BaseException:
-            self._kernels.pop(kernel.id, None)
+            self._forget(kernel)
+            shutil.rmtree(home, ignore_errors=True)
             raise
         return kernel
 
-    async def remove(self, id: str) -> bool:
-        kernel = self._kernels.pop(id, None)
-        if kernel is None:
-            return False
-        await kernel.stop()
-        return True
+    def remove(self, id: str) -> None:
+        """At once; its process ends by and by."""
+        kernel = self._kernels.get(id)
+        if kernel is not None and self._tasks is not None:
+            self._forget(kernel)
+            self._ending.add(kernel)
+            self._tasks.start_soon(self._end, kernel)
 
-    @property
-    def default_spec(self) -> str:
-        return "python3"
+    def _forget(self, kernel: Kernel) -> None:
+        if self._kernels.get(kernel.id) is kernel:
+            del self._kernels[kernel.id]
 
-    def specs(self) -> dict[str, dict[str, Any]]:
-        """Entries of `GET /api/kernelspecs`, those without a language or a program left out."""
-        found: dict[str, dict[str, Any]] = {}
-        for name, entry in self._specs.get_all_specs().items():
-            spec = {"env": {}, "interrupt_mode": "signal", "metadata": {}} | entry["spec"]
-            if spec.get("argv") and spec.get("language") and spec.get("display_name"):
-                found[name] = {"name": name, "spec": spec, "resources": self._resources(name, entry["resource_dir"])}
-        return found
-
-    def resource(self, name: str, file: str) -> Path | None:
-        """A kernelspec's own file, such as its logo."""
-        entry = self._specs.get_all_specs().get(name)
-        if entry is None or not re.fullmatch(r"[A-Za-z0-9_.-]+", file) or file == "kernel.json":
-            return None
-        path = Path(entry["resource_dir"]) / file
-        return path if path.is_file() else None
-
-    def _resources(self, name: str, folder: str) -> dict[str, str]:
-        resources = {}
-        for file in sorted(Path(folder).glob("*")):
-            if file.stem.startswith("logo-"):
-                resources[file.stem] = f"/kernelspecs/{name}/{file.name}"
-            elif file.name in ("kernel.js", "kernel.css"):
-                resources[file.name] = f"/kernelspecs/{name}/{file.name}"
-        return resources
+    async def _end(self, kernel: Kernel) -> None:
+        try:
+            await kernel.stop()
+        finally:
+            shutil.rmtree(kernel.home, ignore_errors=True)
+            self._ending.discard(kernel)

@@ -82,6 +82,8 @@ def decode_v1(data: bytes) -> Message:
         raise BadMessage("The frame's offsets do not fit.")
     parts = [data[start:stop] for start, stop in itertools.pairwise(offsets)]
     channel = parts[0].decode("utf-8", "replace") or "shell"
+    for part in parts[3:5]:
+        _check_json(part)
     return message(channel, parts[1], parts[2], parts[3], parts[4], tuple(parts[5:]))
 
 
@@ -139,6 +141,14 @@ def encode_legacy(item: Message, binary: bool = True) -> bytes | str:
     for part in parts[:-1]:
         offsets.append(offsets[-1] + len(part))
     return struct.pack(f"!{len(parts) + 1}I", len(parts), *offsets) + b"".join(parts)
+
+
+def _check_json(data: bytes) -> None:
+    """Raises BadMessage: a kernel answers nothing to what it cannot read, and the client would wait for ever."""
+    try:
+        json.loads(data or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("A message's parts are JSON.") from error
 
 
 def _object(data: bytes) -> dict[str, object]:

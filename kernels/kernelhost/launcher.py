@@ -1,0 +1,76 @@
+"""Starts ipykernel in place of `-m ipykernel_launcher` (kernels.md section 8).
+
+The kernelspec's own interpreter runs this file by its path: nothing of ours is imported, and it does no harm to older
+versions of ipykernel and IPython. It ends with its parent, bounds what is printed and keeps nothing of it.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import nullcontext
+from typing import Any
+
+_FLUSH_AFTER = 4_000_000
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """A gateway that was killed takes its kernels along (D1: it follows the thread that started us, its main one)."""
+    parent = int(os.environ.get("JPY_PARENT_PID") or 0)
+    if sys.platform == "linux" and parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit("The gateway ended before its kernel began.")
+
+
+def reset_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until ipykernel runs code: no traceback of a half-imported kernel
+
+
+def bound_streams(stream: Any) -> None:
+    """Stock ipykernel buffers what is printed without limit; this waits for its sending every few MB (L1)."""
+    write = stream.write
+
+    def bounded(self: Any, string: str) -> Any:
+        written = write(self, string)
+        self._unflushed = getattr(self, "_unflushed", 0) + len(string)
+        if self._unflushed > _FLUSH_AFTER:
+            self._unflushed = 0
+            self.flush()
+        return written
+
+    stream.write = bounded
+
+
+def forget_outputs(shell: Any) -> None:
+    """IPython 9 keeps all that was ever printed or shown (L2)."""
+    outputs = getattr(getattr(shell, "history_manager", None), "outputs", None)
+    if isinstance(outputs, dict):
+        kept: Any = outputs
+        shell.events.register("post_run_cell", lambda result: kept.clear())
+
+
+def main() -> None:
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
+    reset_signals()
+    end_with_parent()
+    os.umask(0o077)
+    from ipykernel import iostream, kernelapp
+    from IPython.core import interactiveshell
+
+    shell: Any = interactiveshell.InteractiveShell
+    if hasattr(shell, "_tee"):
+        shell._tee = lambda self, channel: nullcontext()
+    bound_streams(iostream.OutStream)
+    sys.argv.append("--HistoryManager.hist_file=:memory:")
+    app: Any = kernelapp.IPKernelApp.instance()
+    app.initialize()
+    forget_outputs(app.shell)
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

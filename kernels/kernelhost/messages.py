@@ -1,0 +1,49 @@
+"""Messages that the gateway makes itself, in a kernel's name. Headers are complete, as pages throw on less (H8)."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from kernelhost.requests import Request
+from kernelhost.wire import Message, message
+
+
+def make(
+    channel: str,
+    kind: str,
+    content: Mapping[str, object] | bytes,
+    parent: bytes = b"{}",
+    id: str = "",
+    session: str = "kernelhost",
+) -> Message:
+    header = {
+        "msg_id": id or secrets.token_hex(16),
+        "msg_type": kind,
+        "username": "kernelhost",
+        "session": session,
+        "date": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "version": "5.4",
+    }
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return message(channel, json.dumps(header).encode(), parent, b"{}", data)
+
+
+def status(state: str, parent: bytes = b"{}", **more: object) -> Message:
+    return make("iopub", "status", {"execution_state": state, **more}, parent)
+
+
+def aborted(request: Request, why: str) -> Message:
+    """The reply to a request that no kernel will answer."""
+    content = {"status": "aborted", "ename": "KernelGone", "evalue": why, "traceback": []}
+    return make(request.channel, request.type.removesuffix("_request") + "_reply", content, request.header)
+
+
+def lost_notice(parent: bytes) -> Message:
+    text = "\n[Output was lost here: more came than is kept for clients that are away or slow.]\n"
+    return make("iopub", "stream", {"name": "stderr", "text": text}, parent)
+
+
+def binary_notice(parent: bytes) -> Message:
+    text = "[Binary data was left out: widgets that send it need a client that connects to the gateway directly.]\n"
+    return make("iopub", "stream", {"name": "stderr", "text": text}, parent)

@@ -1,0 +1,95 @@
+"""The four ZMQ sockets to one kernel process, and the signature on what passes through them.
+
+iopub has no high-water mark and one reader that only moves messages on (kernels.md E2). Shell and stdin share one
+identity, as a kernel sends its input_request to the identity of the request (R1).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import zmq
+import zmq.asyncio
+
+from kernelhost.wire import BadMessage, Message, message
+
+log = logging.getLogger(__name__)
+
+PORTS: Final = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4, "hb": 5}
+_KINDS: Final = {"iopub": zmq.SUB, "shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER}
+_DELIMITER: Final = b"<IDS|MSG>"
+# A socket with messages at hand never lets go of the loop by itself: other kernels and clients get their turn (R7).
+_MESSAGES_A_TURN: Final = 64
+_BYTES_A_TURN: Final = 1 << 20
+
+
+class Sockets:
+    """`address` is what the connection file calls `ip`: ports are appended to it."""
+
+    def __init__(self, address: Path, key: bytes) -> None:
+        self._key = key
+        identity = secrets.token_hex(8).encode()
+        context = zmq.asyncio.Context.instance()
+        self._sockets: dict[str, zmq.asyncio.Socket] = {}
+        for name, kind in _KINDS.items():
+            socket = context.socket(kind)
+            socket.linger = 0
+            socket.setsockopt(zmq.RCVHWM, 0)
+            socket.setsockopt(zmq.SNDHWM, 0)
+            if kind == zmq.SUB:
+                socket.setsockopt(zmq.SUBSCRIBE, b"")
+            else:
+                socket.setsockopt(zmq.IDENTITY, identity + (b"c" if name == "control" else b""))
+            socket.connect(f"ipc://{address}-{PORTS[name]}")
+            self._sockets[name] = socket
+
+    async def send(self, item: Message) -> None:
+        """By `item.channel`, which is shell, control or stdin."""
+        parts = [item.header, item.parent, item.metadata, item.content]
+        await self._sockets[item.channel].send_multipart([_DELIMITER, self._sign(parts), *parts, *item.buffers])
+
+    async def read(self, receive: Callable[[Message], None]) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name in _KINDS:
+                tasks.create_task(self._read(name, receive))
+
+    async def _read(self, channel: str, receive: Callable[[Message], None]) -> None:
+        messages = size = 0
+        while True:
+            try:
+                item = self._parse(channel, await self._sockets[channel].recv_multipart())
+            except BadMessage as error:
+                log.warning("A kernel sent a message that cannot be read", extra={"why": str(error)})
+                continue
+            messages, size = messages + 1, size + item.size
+            receive(item)
+            if messages >= _MESSAGES_A_TURN or size >= _BYTES_A_TURN:
+                messages = size = 0
+                await asyncio.sleep(0)
+
+    def _parse(self, channel: str, parts: list[bytes]) -> Message:
+        at = parts.index(_DELIMITER) if _DELIMITER in parts else -1
+        if at < 0 or len(parts) < at + 6:
+            raise BadMessage("It has too few parts.")
+        signature, *rest = parts[at + 1 :]
+        if self._key and not hmac.compare_digest(signature, self._sign(rest[:4])):
+            raise BadMessage("Its signature is wrong.")
+        return message(channel, rest[0], rest[1], rest[2], rest[3], tuple(rest[4:]))
+
+    def _sign(self, parts: list[bytes]) -> bytes:
+        if not self._key:
+            return b""
+        signer = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in parts:
+            signer.update(part)
+        return signer.hexdigest().encode()
+
+    def close(self) -> None:
+        for socket in self._sockets.values():
+            socket.close(linger=0)
