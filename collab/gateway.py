@@ -1,7 +1,7 @@
 """The kernel gateway: found through its state file, or started as a process of its own that outlives us.
 
 Kernels survive a restart of the document server because nothing of theirs lives in it: the gateway is in a session of
-its own, and who comes next finds it by the file in the data folder.
+its own, and who comes next finds it by the file in the data folder. When it dies, whoever asks next gets a new one.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,10 @@ import httpx
 log = logging.getLogger(__name__)
 
 _START_WITHIN_S: Final = 30.0
+_ANSWER_WITHIN_S: Final = 5.0
+_STRIKES: Final = 3  # a gateway that lives is given so many chances to answer: its kernels die with it
+_STOP_WITHIN_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.05
 _LOG_BYTES: Final = 4 << 20
 _ORPHAN_AFTER_S: Final = 6 * 3600  # a gateway whose document server never came back ends itself
 
@@ -31,9 +36,12 @@ class NoGateway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
+    """`started` is when the process began, in the machine's own ticks: process numbers are used again."""
+
     url: str
     token: str
-    pid: int | None = None
+    pid: int = 0
+    started: str = ""
 
 
 class Gateway:
@@ -43,30 +51,35 @@ class Gateway:
         self._http = http
         self._folder = folder
         self._fixed = fixed
-        self._found: Address | None = None
         self._lock = asyncio.Lock()
 
     async def address(self) -> Address:
         """Of a gateway that answers; ours is started if need be. Raises NoGateway."""
         async with self._lock:
-            for candidate in (self._found, self._fixed or await anyio.to_thread.run_sync(self._read)):
-                if candidate is not None and await self._answers(candidate):
-                    self._found = candidate
-                    return candidate
             if self._fixed is not None:
-                raise NoGateway(f"The kernel gateway at {self._fixed.url} does not answer.")
-            self._found = await self._start()
-            return self._found
+                await self._check(self._fixed)
+                return self._fixed
+            found = self._read()
+            for _ in range(_STRIKES):
+                if found is None or not _is_running(found):
+                    break
+                with suppress(NoGateway):
+                    await self._check(found)
+                    return found
+                await anyio.sleep(_LOOK_EVERY_S)
+            if found is not None:
+                log.warning("The kernel gateway is gone or does not answer; a new one is started")
+                await _end(found, signal.SIGKILL)
+            return await self._start()
 
     async def stop(self) -> None:
         """Ends our gateway and its kernels, if there is one."""
         found = None if self._fixed is not None else self._read()
-        if found is None or found.pid is None or not await self._answers(found):
+        if found is None:
             return
-        os.kill(found.pid, signal.SIGTERM)
-        with anyio.move_on_after(10.0):
-            while _is_running(found.pid):  # noqa: ASYNC110 - a process that is no child of ours tells nobody of its end
-                await anyio.sleep(0.05)
+        with anyio.move_on_after(_STOP_WITHIN_S):
+            await _end(found, signal.SIGTERM)
+        await _end(found, signal.SIGKILL)
 
     @property
     def _state(self) -> Path:
@@ -75,54 +88,64 @@ class Gateway:
     def _read(self) -> Address | None:
         try:
             value = json.loads(self._state.read_text())
-            return Address(str(value["url"]), str(value["token"]), int(value["pid"]))
+            return Address(str(value["url"]), str(value["token"]), int(value["pid"]), str(value["started"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    async def _answers(self, address: Address) -> bool:
+    async def _check(self, address: Address) -> None:
+        """Raises NoGateway."""
         headers = {"Authorization": f"token {address.token}"}
         try:
-            answer = await self._http.get(f"{address.url}/api/status", headers=headers, timeout=5.0)
-        except httpx.HTTPError:
-            return False
-        return answer.status_code == 200
+            answer = await self._http.get(f"{address.url}/api/status", headers=headers, timeout=_ANSWER_WITHIN_S)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NoGateway(f"The kernel gateway at {address.url} does not answer.") from error
+        if answer.status_code in (401, 403):
+            raise NoGateway(f"The kernel gateway at {address.url} wants another token: set COLLAB_GATEWAY_TOKEN to it.")
+        if answer.status_code != 200:
+            raise NoGateway(f"The kernel gateway at {address.url} answers {answer.status_code}; its log says why.")
 
     async def _start(self) -> Address:
-        before = self._read()
-        if before is not None and before.pid is not None and _is_running(before.pid):
-            log.warning("A kernel gateway does not answer and is replaced", extra={"pid": before.pid})
         self._state.unlink(missing_ok=True)
         log_file = self._folder / "gateway.log"
         if log_file.exists() and log_file.stat().st_size > _LOG_BYTES:
             log_file.replace(log_file.with_suffix(".log.1"))
-        arguments = ["--port", "0", "--state", str(self._state), "--root", str(self._folder / "files")]
-        arguments += ["--orphan-after", str(_ORPHAN_AFTER_S)]
-        output = os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         try:
-            # A session of its own: neither Ctrl+C in our terminal nor our end ends it.
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "kernelhost.cli",
-                *arguments,
-                env=_environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd=self._folder,
-            )
+            pid = _spawn(self._folder, self._state, log_file)
         except OSError as error:
             raise NoGateway(f"The kernel gateway cannot be started: {error.strerror}.") from error
-        finally:
-            os.close(output)
-        with anyio.move_on_after(_START_WITHIN_S):
-            while process.returncode is None:
-                address = self._read()
-                if address is not None and await self._answers(address):
-                    return address
-                await anyio.sleep(0.05)
-        raise NoGateway(f"The kernel gateway did not start; {log_file.name} in the data folder says why.")
+        failed = NoGateway(f"The kernel gateway did not start; {log_file.name} in the data folder says why.")
+        deadline = anyio.current_time() + _START_WITHIN_S
+        while anyio.current_time() < deadline:
+            # Not by its number: one that the last document server was just starting may have been quicker.
+            if (found := self._read()) is not None:
+                await self._check(found)
+                return found
+            if not _is_running(Address("", "", pid)):
+                deadline = min(deadline, anyio.current_time() + _ANSWER_WITHIN_S)
+            await anyio.sleep(_LOOK_EVERY_S)
+        await _end(Address("", "", pid), signal.SIGKILL)
+        raise failed
+
+
+def _spawn(folder: Path, state: Path, log_file: Path) -> int:
+    """The process number. Neither `subprocess` nor asyncio: both end, or complain of, a child that is to outlive them.
+
+    A session of its own, so that neither Ctrl+C in our terminal nor our end ends it; `-P`, so that no file of the
+    folder we were started in is taken for a module."""
+    arguments = ["--port", "0", "--state", str(state), "--root", str(folder / "files")]
+    arguments += ["--orphan-after", str(_ORPHAN_AFTER_S)]
+    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-m", "kernelhost.cli", *arguments],
+        _environment(),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log_file), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
 
 
 def _environment() -> dict[str, str]:
@@ -131,14 +154,28 @@ def _environment() -> dict[str, str]:
     return variables | {"KERNELHOST_TOKEN": secrets.token_urlsafe(32)}
 
 
-def _is_running(pid: int) -> bool:
+async def _end(gateway: Address, number: signal.Signals) -> None:
+    """Sends the signal and returns when the process is gone."""
+    if not _is_running(gateway):
+        return
+    with suppress(ProcessLookupError):
+        os.kill(gateway.pid, number)
+    while _is_running(gateway):  # noqa: ASYNC110 - a process that is no child of ours tells nobody of its end
+        await anyio.sleep(_LOOK_EVERY_S)
+
+
+def _is_running(gateway: Address) -> bool:
     try:
-        os.kill(pid, 0)
+        os.kill(gateway.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    try:  # one that ended and was not waited for is a zombie
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (OSError, IndexError):
-        return True
+        pass
+    with suppress(ChildProcessError):  # ours: its end is taken notice of here, or it would stay a zombie
+        if os.waitpid(gateway.pid, os.WNOHANG)[0] == gateway.pid:
+            return False
+    try:
+        fields = Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return not Path("/proc/self/stat").exists()
+    return fields[0] != "Z" and gateway.started in ("", fields[19])

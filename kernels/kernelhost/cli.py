@@ -57,6 +57,13 @@ def serve(config: Config) -> None:
     except OSError as error:
         why = error.strerror
         raise BadSetting(f"Cannot listen on {config.host}:{config.port}: {why}; choose another --port.") from error
+    try:
+        config.root.mkdir(parents=True, exist_ok=True)
+        os.chdir(config.root)
+    except OSError as error:
+        raise BadSetting(
+            f"The folder {config.root} cannot be used: {error.strerror}; choose another --root."
+        ) from error
     url = f"http://{_spell(config.host)}:{listening.getsockname()[1]}"
     # Requests may carry the token in their address, so they are not logged.
     settings = uvicorn.Config(

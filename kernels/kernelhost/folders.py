@@ -17,12 +17,15 @@ log = logging.getLogger(__name__)
 
 _PREFIX: Final = "kernelhost-"
 _LOCK: Final = "lock"
+# The path of a Unix socket has at most 107 bytes, on some systems 103.
+_MAX_PARENT: Final = 64
 
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """Short, as the path of a Unix socket has at most 107 bytes."""
     parent = Path(tempfile.gettempdir())
+    if len(os.fsencode(parent)) > _MAX_PARENT:
+        parent = Path("/tmp")
     clear_abandoned(parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
