@@ -22,7 +22,7 @@ from collab.http import blobs, commands, errors, library, links, notebooks, page
 from collab.origins import Origins
 from collab.room import Room
 from collab.rooms import Rooms
-from collab.runtime import Runtime
+from collab.runtime import JupyterRuntime
 from collab.services import Services
 from collab.sockets import notebook_socket
 from collab.store.blobs import Blobs
@@ -56,7 +56,7 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             gateway = Gateway(http, data.folder, fixed)
 
             def runs_of(room: Room) -> Executions:
-                return Executions(room, Runtime(http, gateway, f"collab-{room.id}"), store, kept)
+                return Executions(room, JupyterRuntime(http, gateway, f"collab-{room.id}"), store, kept)
 
             async def end() -> None:
                 if not ending.keep_kernels:

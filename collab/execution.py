@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias, assert_never
 
 from collab.model import CellId, RuntimeStatus, User
 
-# What the kernel process is doing, apart from running cells.
-Life: TypeAlias = Literal["none", "starting", "ready", "restarting", "dead"]
+# What the kernel process is doing, apart from running cells. "finding": a server that has just come up does not know
+# yet whether the kernel of the last one still runs.
+Life: TypeAlias = Literal["finding", "none", "starting", "ready", "restarting", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class State:
 
     @property
     def status(self) -> RuntimeStatus:
+        if self.life == "finding":
+            return "reconnecting" if self.live else "none"
         if self.life != "ready":
             return self.life
         if not self.connected:
@@ -77,9 +80,12 @@ class RequestShutDown:
 
 @dataclass(frozen=True, slots=True)
 class KernelReady:
-    """The process answers; `running` is what it was found to run already."""
+    """The process answers; after finding it, it may run something already."""
 
-    running: Run | None = None
+
+@dataclass(frozen=True, slots=True)
+class KernelAbsent:
+    """Nothing was to be found, and nobody waited for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,14 @@ class RunEnded:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunDropped:
+    """The run did not begin, as its cell is gone; those behind it do."""
+
+    cell: CellId
+    why: str
+
+
 Operation: TypeAlias = (
     RequestRun
     | CancelWaiting
@@ -109,9 +123,11 @@ Operation: TypeAlias = (
     | RequestRestart
     | RequestShutDown
     | KernelReady
+    | KernelAbsent
     | KernelLost
     | ConnectionChanged
     | RunEnded
+    | RunDropped
 )
 
 # -- actions ----------------------------------------------------------------------------------------------------------
@@ -134,6 +150,8 @@ class StopKernel:
 
 @dataclass(frozen=True, slots=True)
 class MarkQueued:
+    """Said of a cell that does not run: one that does is marked when it has ended and waits again."""
+
     run: Run
 
 
@@ -171,13 +189,13 @@ def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]
         case CancelWaiting(cells, by):
             _cancel(step, [run for run in state.waiting if cells == "all" or run.cell in cells], _by("Cancelled", by))
         case RequestStart():
-            if state.life in ("none", "dead"):
-                _start(step)
+            _start(step)
         case RequestRestart(by):
-            _end_all(step, _by("The runtime was restarted", by))
             if state.life in ("none", "dead"):
+                _end_all(step, _by("The runtime was restarted", by))
                 _start(step)
             elif state.life == "ready":
+                _end_all(step, _by("The runtime was restarted", by))
                 step.set(life="restarting", reason="", by=by)
                 step.actions.append(RestartKernel())
         case RequestShutDown(by):
@@ -185,9 +203,14 @@ def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]
             if state.life != "none":
                 step.set(life="none", reason="", by=by)
                 step.actions.append(StopKernel())
-        case KernelReady(running):
-            if state.life in ("starting", "restarting", "none"):
-                step.set(life="ready", reason="", connected=True, running=running)
+        case KernelReady():
+            if state.life in ("finding", "starting", "restarting"):
+                step.set(life="ready", reason="", connected=True)
+        case KernelAbsent():
+            if state.life == "finding":
+                step.set(life="none")
+            elif state.life == "starting":  # asked for while it was being looked for
+                step.actions.append(StartKernel())
         case KernelLost(reason):
             if state.life not in ("none", "dead"):
                 _end_all(step, reason)
@@ -196,6 +219,11 @@ def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]
             step.set(connected=connected)
         case RunEnded(cell, status):
             _ended(step, cell, status)
+        case RunDropped(cell, why):
+            if state.running is not None and state.running.cell == cell:
+                step.set(running=None)
+                step.actions.append(MarkEnded(state.running, False, why))
+                _mark_again(step, cell)
         case _:
             assert_never(operation)
     _advance(step)
@@ -204,29 +232,41 @@ def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]
 
 def _request(step: _Step, runs: tuple[Run, ...]) -> None:
     queued = {run.cell for run in step.state.waiting}
+    fresh: list[Run] = []
     for run in runs:
         if run.cell not in queued:
             queued.add(run.cell)
-            step.set(waiting=(*step.state.waiting, run))
-            step.actions.append(MarkQueued(run))
-    if step.state.waiting and step.state.life in ("none", "dead"):
+            fresh.append(run)
+    step.set(waiting=(*step.state.waiting, *fresh))
+    step.actions += [MarkQueued(run) for run in fresh if not _runs(step.state, run.cell)]
+    if step.state.waiting:
         _start(step)
 
 
 def _start(step: _Step) -> None:
-    step.set(life="starting", reason="", by="", connected=True)
-    step.actions.append(StartKernel())
+    """Nothing where a kernel is or comes. What is being looked for need not be started; `KernelAbsent` decides."""
+    life = step.state.life
+    if life in ("finding", "none", "dead"):
+        step.set(life="starting", reason="", by="", connected=True)
+    if life in ("none", "dead"):
+        step.actions.append(StartKernel())
 
 
 def _cancel(step: _Step, runs: list[Run], why: str) -> None:
     gone = set(runs)
     step.set(waiting=tuple(run for run in step.state.waiting if run not in gone))
-    step.actions += [MarkEnded(run, False, why) for run in runs]
+    step.actions += [MarkEnded(run, False, why) for run in runs if not _runs(step.state, run.cell)]
+
+
+def _runs(state: State, cell: CellId) -> bool:
+    return state.running is not None and state.running.cell == cell
 
 
 def _end_all(step: _Step, why: str) -> None:
     running = step.state.running
+    again = running.cell if running is not None else None
     if running is not None:
+        _cancel(step, [run for run in step.state.waiting if run.cell == again], why)  # its mark is the running one's
         step.set(running=None)
         step.actions.append(MarkEnded(running, True, why))
     _cancel(step, list(step.state.waiting), why)
@@ -238,9 +278,14 @@ def _ended(step: _Step, cell: CellId, status: str) -> None:
         return
     step.set(running=None)
     step.actions.append(MarkEnded(running, True, status))
+    _mark_again(step, cell)
     if status != "ok":
         behind = [run for run in step.state.waiting if run.request == running.request]
         _cancel(step, behind, "Not run, as a cell before it failed")
+
+
+def _mark_again(step: _Step, cell: CellId) -> None:
+    step.actions += [MarkQueued(run) for run in step.state.waiting if run.cell == cell]
 
 
 def _advance(step: _Step) -> None:

@@ -1,21 +1,20 @@
 """Acts on `execution.apply` for one Room: kernel, queue, run marks, and outputs into the document.
 
 Everything that changes the state is synchronous and goes through `_do`; tasks only wait for the kernel and the disk and
-come back with an operation. A run's mark and the outputs it made are written in one transaction, so that after a crash
-`cursor` says exactly which message was the last to take effect.
+come back with an operation. Starting, restarting and stopping take turns, and what comes too late is undone.
 """
 
 import json
 import logging
+import secrets
 import time
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Final, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
-from pycrdt import Map
 
 from collab import execution as rules
 from collab import messages, notebook
@@ -32,24 +31,29 @@ from collab.commands import (
     ShutDownRuntime,
     StartRuntime,
 )
-from collab.events import CannotSave, Completions, Event, Inspection, Notice, QueueChanged, RuntimeChanged
-from collab.model import CellId, User, UserId
-from collab.notebook import SERVER_ORIGIN
-from collab.outputs import OutputWriter
+from collab.events import Event, Notice, QueueChanged, RuntimeChanged
+from collab.model import CellId, User
+from collab.questions import Questions, read
+from collab.recorder import Recorder
 from collab.room import CommandRefused, Room
 from collab.runtime import Kernel, KernelGone, KernelMessage, Runtime, RuntimeFailed
 from collab.store.blobs import Blobs
 from collab.store.store import Store, StoreError
+from collab.takeover import LeftRun, read_heard, read_left, run_id
 
 log = logging.getLogger(__name__)
 
-_WINDOW_S: Final = 0.05
-_FIRST_WINDOW_BYTES: Final = 16 << 10
-_MAX_PENDING_BYTES: Final = 8 << 20
 _STALE_AFTER_S: Final = 0.3
-_IDLE_GRACE_S: Final = 2.0
+_OTHER_HALF_S: Final = 2.0
 _LOST_REQUEST_S: Final = 2.0
+_BEGINS_WITHIN_S: Final = 2.0
+_INTERRUPTED_WITHIN_S: Final = 10.0
+_NOT_LIVE_AFTER_S: Final = 2.0
+_FIND_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 _MAX_QUEUE: Final = 10_000
+_MAX_RUNS_HEARD: Final = 10_000
+_MAX_PROMPT_CHARS: Final = 2000
+_ANSWER_LOST: Final = "The kernel's last word on this run was lost; its output may be incomplete."
 
 
 @dataclass(slots=True)
@@ -59,10 +63,14 @@ class _Flight:
     run: rules.Run
     id: str
     source: str
-    heard: bool = False
+    session: str
+    sent: bool = False
+    heard: int = 0  # messages about it
     replied: str = ""
     idle: bool = False
+    gone: str = ""  # why the gateway says that there will be no reply
     interrupted_by: str = ""
+    began: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -71,42 +79,47 @@ class Executions:
         self._room = room
         self._runtime = runtime
         self._store = store
-        self._blobs = blobs
-        self._writer = OutputWriter(room.doc)
-        self._state = rules.State()
+        self._recorder = Recorder(room, store, blobs)
+        self._questions = Questions(runtime)
+        self._left = read_left(room.doc, _now())
+        running = self._left.running.run if self._left.running is not None else None
+        self._state = rules.State("finding", running, self._left.waiting)
+        self._operations: deque[rules.Operation] = deque()
+        self._doing = False
         self._kernel: Kernel | None = None
         self._flight: _Flight | None = None
-        self._cells: dict[str, CellId] = {}  # msg_id -> cell, also of runs that are over: threads go on printing (E4)
-        self._questions: dict[str, Callable[[Mapping[str, object]], Event]] = {}
-        self._answers: dict[str, Callable[[Event], None]] = {}
-        self._asked = 0
-        self._requests = 0
-        self._cursors: dict[CellId, str] = {}
-        self._marks: dict[CellId, dict[str, object]] = {}
-        self._work = anyio.Event()
-        self._flushed = anyio.Event()
+        # msg_id -> cell, also of runs that are over: threads go on printing (kernels.md E4).
+        self._cells: OrderedDict[str, CellId] = OrderedDict()
+        self._requests = max(1, self._left.requests)
+        self._last_started = 0
+        self._receiving = False
+        self._live_changed = anyio.Event()
+        self._noted_live: bool | None = None
         self._listening = anyio.CancelScope()
+        self._turn = anyio.Lock()
         self._tasks: TaskGroup | None = None
-        self._adopting = True
         self._told: tuple[RuntimeChanged, QueueChanged] | None = None
 
     # -- what a Room needs (`room.Runs`) ---------------------------------------------------------------------------
 
     @property
     def live(self) -> bool:
-        return self._adopting or self._state.live
+        return self._state.live or self._state.life in ("finding", "starting", "restarting")
 
     def snapshot(self) -> Iterable[Event]:
         return self._events()
 
     async def serve(self) -> None:
-        async with anyio.create_task_group() as self._tasks:
-            self._tasks.start_soon(self._write_forever)
-            try:
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._recorder.write_forever)
+                self._tasks.start_soon(self._note_live_forever)
                 await self._adopt()
-            finally:
-                self._adopting = False
-            await anyio.sleep_forever()
+                await anyio.sleep_forever()
+        finally:
+            if self._noted_live and not self._state.live:
+                with anyio.CancelScope(shield=True):
+                    await self._note_live(False)
 
     def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> None:
         match command:
@@ -126,14 +139,16 @@ class Executions:
                 self._clear(notebook.code_cells(self._room.doc) if cells == "all" else cells)
             case AnswerInput(cell, value):
                 self._answer(cell, value, user)
-            case Complete(request, code, cursor):
-                question = {"code": code, "cursor_pos": cursor}
-                self._ask(request, "complete_request", question, answer, _completions(request, cursor))
-            case Inspect(request, code, cursor, detail):
-                question = {"code": code, "cursor_pos": cursor, "detail_level": detail}
-                self._ask(request, "inspect_request", question, answer, _inspection(request))
+            case Complete() | Inspect():
+                if self._state.status in ("idle", "busy"):
+                    self._spawn(self._questions.ask, command, answer, self._flight is not None)
+                else:
+                    answer(read(command, {}))
+                return
             case _:
                 assert_never(command)
+        # What was accepted is in the document by now, and is durable with the Room's next commit.
+        self._recorder.flush()
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -142,7 +157,8 @@ class Executions:
         typing, something always differs somewhere."""
         doc = self._room.doc
         code = notebook.code_cells(doc)
-        chosen = code if isinstance(cells, str) else [cell for cell in cells if cell in set(code)]
+        known = set(code)
+        chosen = code if isinstance(cells, str) else [cell for cell in cells if cell in known]
         if not chosen:
             raise CommandRefused("There is no code cell to run; it may have been deleted meanwhile.")
         seen = sources.get(chosen[0])
@@ -161,13 +177,17 @@ class Executions:
     def _interrupt(self, user: User) -> None:
         flight, kernel = self._flight, self._kernel
         if flight is None or kernel is None:
+            if self._state.running is not None:
+                raise CommandRefused("The server has just come back and looks for the runtime; try again in a moment.")
             self._do(rules.CancelWaiting("all", user.name))
-            return
-        flight.interrupted_by = user.name
-        self._spawn(self._attempt, lambda: self._runtime.interrupt(kernel.id))
+        elif not flight.sent:
+            self._do(rules.RunEnded(flight.run.cell, f"interrupted by {user.name}"))
+        else:
+            flight.interrupted_by = user.name
+            self._spawn(self._interrupt_kernel, flight, kernel)
 
     def _restart(self, user: User, run_all: bool, clear_outputs: bool) -> None:
-        if self._state.life in ("starting", "restarting"):
+        if self._state.life in ("finding", "starting", "restarting"):
             raise CommandRefused("The runtime is being started already.")
         self._do(rules.RequestRestart(user.name))
         cells = notebook.code_cells(self._room.doc)
@@ -178,50 +198,41 @@ class Executions:
         self._room.tell(Notice(f"{user.name} restarted the runtime.", user.id))
 
     def _clear(self, cells: Iterable[CellId]) -> None:
-        live = {run.cell for run in self._state.waiting} | ({self._flight.run.cell} if self._flight else set())
-        cells = list(cells)
-        self._writer.clear(cells)
-        for cell in cells:
-            if cell not in live:
-                self._marks[cell] = {"state": None}
-        self._wake()
+        live = [run.cell for run in self._state.waiting]
+        if self._state.running is not None:
+            live.append(self._state.running.cell)
+        self._recorder.clear(cells, frozenset(live))
 
     def _answer(self, cell: CellId, value: str, user: User) -> None:
         """The first answer wins (crdt.md O11). What was typed goes to the kernel; a password goes nowhere else."""
         flight = self._flight
-        mark = notebook.run_mark(self._room.doc, cell)
-        prompt = self._marks.get(cell, {}).get("prompt", mark.prompt if mark else "")
-        if flight is None or flight.run.cell != cell or not isinstance(prompt, str) or not prompt:
+        prompt = self._recorder.marked(cell, "prompt")
+        if flight is None or flight.run.cell != cell or not isinstance(prompt, str):
             raise CommandRefused("Nothing waits for this answer any more; somebody else may have given it.")
         asked = json.loads(prompt)
         shown = "········" if asked.get("password") else value
-        self._writer.receive(cell, messages.Stream("stdout", f"{asked.get('text', '')}{notebook.clean(shown)}\n"))
-        self._mark(cell, prompt=None)
-        self._runtime.send("stdin", "input_reply", f"{flight.id}-{_now()}", {"value": value})
-
-    def _ask(
-        self,
-        request: int,
-        type: str,
-        content: Mapping[str, object],
-        answer: Callable[[Event], None],
-        read: Callable[[Mapping[str, object]], Event],
-    ) -> None:
-        if self._state.status not in ("idle", "busy") or self._flight is not None or len(self._questions) > 100:
-            answer(read({}))  # the kernel would answer only when the cell is done
-            return
-        self._asked += 1
-        id = f"ask-{_now()}-{self._asked}"
-        self._questions[id] = read
-        self._answers[id] = answer
-        self._runtime.send("shell", type, id, content)
+        text = f"{asked.get('text', '')}{notebook.clean(shown)}\n"
+        self._recorder.receive(cell, messages.Stream("stdout", text))
+        self._recorder.mark(cell, prompt=None)
+        self._runtime.send("stdin", "input_reply", f"answer-{secrets.token_hex(8)}", {"value": value})
 
     # -- the state machine -----------------------------------------------------------------------------------------
 
     def _do(self, operation: rules.Operation) -> None:
-        self._state, actions = rules.apply(self._state, operation)
-        for action in actions:
-            self._act(action)
+        """Also called by what it does: such operations come next."""
+        self._operations.append(operation)
+        if self._doing:
+            return
+        self._doing = True
+        try:
+            while self._operations:
+                self._state, actions = rules.apply(self._state, self._operations.popleft())
+                for action in actions:
+                    self._act(action)
+        finally:
+            self._doing = False
+        self._live_changed.set()
+        self._room.touch()
         self._tell()
 
     def _act(self, action: rules.Action) -> None:
@@ -229,13 +240,13 @@ class Executions:
             case rules.StartKernel():
                 self._spawn(self._start)
             case rules.RestartKernel():
-                self._drop_flight()
-                self._spawn(self._restart_kernel)
+                self._forget_runs()
+                self._spawn(self._restart_kernel, self._kernel)
             case rules.StopKernel():
-                self._drop_flight()
-                self._spawn(self._stop)
+                self._forget_runs()
+                self._spawn(self._stop, self._disconnect())
             case rules.MarkQueued(run):
-                self._mark(
+                self._recorder.mark(
                     run.cell,
                     state="queued",
                     user=run.user.name,
@@ -254,14 +265,15 @@ class Executions:
                 assert_never(action)
 
     def _execute(self, run: rules.Run) -> None:
-        if self._kernel is None:
+        kernel = self._kernel
+        if kernel is None or notebook.cell_type(self._room.doc, run.cell) != "code":
+            self._do(rules.RunDropped(run.cell, "The cell was deleted, or is no code any more."))
             return
         source = notebook.cell_source(self._room.doc, run.cell)
-        started = _now()
-        flight = self._flight = _Flight(run, run_id(run.cell, started), source)
-        self._cells[flight.id] = run.cell
-        self._writer.begin(run.cell)
-        self._mark(
+        started = self._last_started = max(_now(), self._last_started + 1)
+        flight = self._flight = _Flight(run, run_id(run.cell, started), source, kernel.session)
+        self._hear(flight.id, run.cell)
+        self._recorder.begin(
             run.cell,
             state="running",
             user=run.user.name,
@@ -272,8 +284,7 @@ class Executions:
             count=None,
             status=None,
             prompt=None,
-            cursor=None,
-            session=self._kernel.session,
+            asked=None,
             source_sha256=notebook.source_sha256(source),
         )
         self._spawn(self._send, flight)
@@ -281,18 +292,34 @@ class Executions:
 
     def _ended(self, run: rules.Run, ran: bool, status: str) -> None:
         if not ran:
-            self._mark(run.cell, state="cancelled", status=status, prompt=None)
+            self._recorder.mark(run.cell, state="cancelled", status=status, prompt=None)
             return
         self._drop_flight()
-        self._writer.clear_stale(run.cell)
-        self._writer.end(run.cell)
+        self._recorder.end(run.cell)
         state = "finished" if status == "ok" else "failed"
-        self._mark(run.cell, state=state, status=status, finished=_now(), prompt=None)
+        self._recorder.mark(run.cell, state=state, status=status, finished=_now(), prompt=None)
 
     def _drop_flight(self) -> None:
         if self._flight is not None:
             self._flight.over.set()
             self._flight = None
+
+    def _hear(self, id: str, cell: CellId) -> None:
+        self._cells[id] = cell
+        while len(self._cells) > _MAX_RUNS_HEARD:
+            self._cells.popitem(last=False)
+
+    def _forget_runs(self) -> None:
+        """The process is to end, or has ended: nothing that it still says counts, and nothing is to reach the next."""
+        self._drop_flight()
+        self._cells.clear()
+        self._runtime.forget_unsent()
+        self._questions.forget()
+
+    def _disconnect(self) -> Kernel | None:
+        self._listening.cancel()
+        kernel, self._kernel = self._kernel, None
+        return kernel
 
     def _tell(self) -> None:
         told, before = self._events(), self._told
@@ -311,7 +338,7 @@ class Executions:
             QueueChanged(tuple(run.cell for run in state.waiting)),
         )
 
-    # -- tasks -----------------------------------------------------------------------------------------------------
+    # -- the kernel's life: one at a time ----------------------------------------------------------------------------
 
     def _spawn(self, task: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
         if self._tasks is not None:
@@ -324,37 +351,44 @@ class Executions:
             self._room.tell(Notice(str(error)))
 
     async def _start(self) -> None:
-        doc = self._room.doc
-        try:
-            kernel = await self._runtime.start(notebook.kernelspec(doc), self._room.id)
-            await self._store.remember(self._room.id, "kernel", kernel.id)
-        except (RuntimeFailed, StoreError) as error:
-            self._do(rules.KernelLost(str(error)))
-            return
-        if self._state.life != "starting":  # shut down meanwhile
-            await self._attempt(lambda: self._runtime.shut_down(kernel.id))
-            return
-        self._connect(kernel, "")
-        self._do(rules.KernelReady())
+        async with self._turn:
+            if self._state.life != "starting":
+                return
+            try:
+                kernel = await self._runtime.start(notebook.kernelspec(self._room.doc), self._room.id)
+            except RuntimeFailed as error:
+                if self._state.life == "starting":
+                    self._do(rules.KernelLost(str(error)))
+                return
+            await self._remember(kernel.id)
+            if self._state.life == "starting":
+                self._connect(kernel, "")
+                self._do(rules.KernelReady())
+            else:  # shut down meanwhile
+                await self._end_kernel(kernel)
 
-    async def _restart_kernel(self) -> None:
-        kernel = self._kernel
-        assert kernel is not None
-        self._runtime.forget_unsent()
-        try:
-            self._kernel = await self._runtime.restart(kernel.id)
-        except RuntimeFailed as error:
-            self._lost(str(error))
-            return
-        self._do(rules.KernelReady())
+    async def _restart_kernel(self, kernel: Kernel) -> None:
+        async with self._turn:
+            if self._kernel is not kernel:
+                return
+            try:
+                fresh = await self._runtime.restart(kernel.id)
+            except RuntimeFailed as error:
+                if self._kernel is kernel:
+                    self._lost(str(error))
+                return
+            if self._kernel is kernel and self._state.life == "restarting":
+                self._use(fresh)
+                self._do(rules.KernelReady())
 
-    async def _stop(self) -> None:
-        self._listening.cancel()
-        kernel, self._kernel = self._kernel, None
-        self._runtime.forget_unsent()
-        self._tell()
-        if kernel is not None:
-            await self._attempt(lambda: self._runtime.shut_down(kernel.id))
+    async def _stop(self, kernel: Kernel | None) -> None:
+        async with self._turn:
+            if kernel is not None:
+                await self._end_kernel(kernel)
+
+    async def _end_kernel(self, kernel: Kernel) -> None:
+        """The caller has the turn, so nobody has remembered another one meanwhile."""
+        await self._attempt(lambda: self._runtime.shut_down(kernel.id))
         await self._remember("")
 
     async def _remember(self, kernel: str) -> None:
@@ -363,11 +397,15 @@ class Executions:
         except StoreError as error:
             log.warning("A kernel could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
 
+    def _use(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._recorder.use(kernel.session)
+
     def _connect(self, kernel: Kernel, after: str) -> None:
         self._listening.cancel()
         self._listening = anyio.CancelScope()
-        self._kernel = kernel
-        self._writer.adopt()
+        self._use(kernel)
+        self._recorder.adopt()
         self._spawn(self._listen, kernel.id, after, self._listening)
 
     async def _listen(self, kernel: str, after: str, scope: anyio.CancelScope) -> None:
@@ -380,28 +418,56 @@ class Executions:
     def _connected(self, connected: bool) -> None:
         if connected != self._state.connected:
             self._do(rules.ConnectionChanged(connected))
-        if connected and self._flight is not None:
-            self._spawn(self._find_lost_request, self._flight)
+        if connected:
+            self._spawn(self._catch_up)
 
     def _lost(self, reason: str) -> None:
-        self._drop_flight()
-        self._listening.cancel()
-        self._kernel = None
+        kernel = self._disconnect()
+        self._forget_runs()
         self._do(rules.KernelLost(reason))
-        self._spawn(self._remember, "")
+        self._spawn(self._stop, kernel)  # a dead one takes a place in the gateway
+
+    async def _check(self) -> None:
+        """What a lost connection may have hidden: the kernel's death, or that somebody else restarted it."""
+        kernel = self._kernel
+        if kernel is None or self._state.life != "ready":
+            return
+        now: Kernel | None = None
+        reason = "The kernel died."
+        try:
+            now = await self._runtime.find(kernel.id)
+        except KernelGone as error:
+            reason = str(error)
+        except RuntimeFailed:
+            return
+        if self._kernel is not kernel or self._state.life != "ready":
+            return
+        if now is None or now.state == "dead":
+            self._lost(now.reason if now is not None and now.reason else reason)
+            return
+        if now.session != kernel.session:
+            self._use(now)
+            self._tell()
+        flight = self._flight
+        if flight is not None and now.state in ("idle", "busy") and (flight.gone or flight.session != now.session):
+            self._do(rules.RunEnded(flight.run.cell, flight.gone or "The kernel was restarted meanwhile."))
+
+    # -- a run in the kernel -----------------------------------------------------------------------------------------
 
     async def _send(self, flight: _Flight) -> None:
         """The mark is durable before the kernel hears of the run: after a crash there is no run that nobody knows."""
+        if not self._noted_live:
+            await self._note_live(True)
+        await self._recorder.written()
         try:
-            await self._store.set_live(self._room.id, True)
-        except StoreError as error:
-            log.warning("A live notebook could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
-        await self._written()
-        await self._room.commit()
+            await self._room.commit()
+        except StoreError:
+            return  # the Room is over; the next one finds the mark
         if self._flight is flight:
             self._send_execute(flight)
 
     def _send_execute(self, flight: _Flight) -> None:
+        flight.sent = True
         content = {
             "code": flight.source,
             "silent": False,
@@ -412,283 +478,244 @@ class Executions:
         }
         self._runtime.send("shell", "execute_request", flight.id, content)
 
-    async def _find_lost_request(self, flight: _Flight) -> None:
-        """A connection that broke may have taken the request with it. It is sent again, under the same msg_id, only
-        if the kernel has nothing to do and has never said a word about it."""
+    async def _catch_up(self) -> None:
+        """A connection that broke may have taken the request or the reply with it. The request is sent again, under
+        the same msg_id, only if the kernel has nothing to do and has never said a word about it."""
+        await self._check()
+        flight = self._flight
+        if flight is None or not flight.sent:
+            return
+        heard = flight.heard
         await anyio.sleep(_LOST_REQUEST_S)
-        kernel = self._kernel
-        if self._flight is not flight or flight.heard or kernel is None:
+        if not self._is_silent(flight, heard) or not await self._is_idle() or not self._is_silent(flight, heard):
             return
-        try:
-            now = await self._runtime.find(kernel.id)
-        except RuntimeFailed:
-            return
-        if self._flight is flight and not flight.heard and now.state == "idle":
+        if heard or flight.began.is_set():
+            self._finish_without_answer(flight)
+        else:
             self._send_execute(flight)
+
+    async def _await_other_half(self, flight: _Flight) -> None:
+        """Of reply and idle, which may come in any order and with output between them (kernels.md E3)."""
+        heard = -1
+        while self._flight is flight:
+            if self._is_silent(flight, heard) and (flight.replied or await self._is_idle()):
+                if self._is_silent(flight, heard):
+                    self._finish_without_answer(flight)
+                return
+            heard = flight.heard
+            await anyio.sleep(_OTHER_HALF_S)
+
+    def _is_silent(self, flight: _Flight, heard: int) -> bool:
+        """Nothing came of it since, although it could have."""
+        return self._flight is flight and flight.heard == heard and not self._receiving and self._state.connected
+
+    async def _is_idle(self) -> bool:
+        kernel = self._kernel
+        if kernel is None:
+            return False
+        try:
+            return (await self._runtime.find(kernel.id)).state == "idle"
+        except RuntimeFailed:
+            return False
+
+    def _finish_without_answer(self, flight: _Flight) -> None:
+        log.warning("A kernel never said how a run ended", extra={"notebook": self._room.id})
+        flight.idle = True
+        flight.replied = flight.replied or _ANSWER_LOST
+        self._finish(flight)
+
+    async def _interrupt_kernel(self, flight: _Flight, kernel: Kernel) -> None:
+        """Between requests a kernel takes no interrupt: this one waits until the run is under way (kernels.md I2)."""
+        with anyio.move_on_after(_BEGINS_WITHIN_S):
+            await flight.began.wait()
+        if self._flight is not flight:
+            return
+        await self._attempt(lambda: self._runtime.interrupt(kernel.id))
+        with anyio.move_on_after(_INTERRUPTED_WITHIN_S):
+            await flight.over.wait()
+        if self._flight is flight:
+            self._room.tell(Notice("The cell does not heed the interrupt; restart the runtime to end it."))
 
     async def _clear_stale(self, flight: _Flight) -> None:
         """Old outputs stay until the first new one, or for 300 ms: no flicker (crdt.md O8)."""
         with anyio.move_on_after(_STALE_AFTER_S):
             await flight.over.wait()
         if self._flight is flight:
-            self._writer.clear_stale(flight.run.cell)
-            self._wake()
-
-    async def _end_without_idle(self, flight: _Flight) -> None:
-        await anyio.sleep(_IDLE_GRACE_S)
-        if self._flight is flight and not flight.idle:
-            log.warning("A kernel never said that a run was over", extra={"notebook": self._room.id})
-            flight.idle = True
-            self._finish(flight)
+            self._recorder.clear_stale(flight.run.cell)
 
     # -- messages --------------------------------------------------------------------------------------------------
 
     async def _receive(self, message: KernelMessage) -> None:
         self._handle(message)
-        if self._writer.pending_bytes > _MAX_PENDING_BYTES:
-            await self._written()  # the kernel's flood waits for the disk here, and nowhere else
+        if self._recorder.is_full:
+            self._receiving = True
+            try:
+                await self._recorder.written()  # the kernel's flood waits for the disk here, and nowhere else
+            finally:
+                self._receiving = False
 
     def _handle(self, message: KernelMessage) -> None:
-        event = messages.to_event({"header": message.header, "content": message.content})
-        if message.channel == "shell" and message.parent_id in self._questions:
-            self._tell_answer(message.parent_id, message.content)
+        content = message.content if isinstance(message.content, Mapping) else {}
+        if self._questions.receive(message.channel, message.parent_id, content):
             return
+        event = messages.to_event({"header": message.header, "content": message.content})
         if message.channel == "iopub" and not message.parent_id:
-            self._kernel_said(event, message.content)
+            self._kernel_said(event, content)
             return
         cell = self._cells.get(message.parent_id)
         if cell is None:
             return
         flight = self._flight if self._flight is not None and self._flight.id == message.parent_id else None
         if flight is not None:
-            flight.heard = True
+            flight.heard += 1
         if message.channel == "iopub":
-            self._cursors[cell] = message.id
+            self._recorder.passed(message.id)
+            self._output(cell, flight, event)
+        elif flight is not None:
+            self._asked_or_replied(flight, event, message)
+
+    def _output(self, cell: CellId, flight: _Flight | None, event: messages.KernelEvent) -> None:
         match event:
             case messages.Stream() | messages.Display() | messages.Result() | messages.Failure() | messages.Clear():
-                self._writer.receive(cell, event)
-                self._wake()
+                self._recorder.receive(cell, event)
             case messages.Started(number):
-                self._mark(cell, count=number)
-            case messages.Prompt(text, password) if flight is not None:
-                self._mark(cell, prompt=json.dumps({"text": text, "password": password}))
-            case messages.Reply(status) if flight is not None:
-                flight.replied = "interrupted" if event.ename == "KeyboardInterrupt" else status
-                self._finish(flight)
-                if not flight.idle:
-                    self._spawn(self._end_without_idle, flight)
+                self._recorder.mark(cell, count=number)
+                if flight is not None:
+                    flight.began.set()
             case messages.Status("idle") if flight is not None:
                 flight.idle = True
                 self._finish(flight)
             case _:
                 pass
 
+    def _asked_or_replied(self, flight: _Flight, event: messages.KernelEvent, message: KernelMessage) -> None:
+        cell = flight.run.cell
+        match message.channel, event:
+            case "stdin", messages.Prompt(text, password):
+                # A replay brings a question again that was answered before a crash.
+                if self._recorder.marked(cell, "asked") != message.id:
+                    prompt = json.dumps({"text": text[:_MAX_PROMPT_CHARS], "password": password})
+                    self._recorder.mark(cell, prompt=prompt, asked=message.id)
+            case "shell", messages.Reply("aborted"):
+                flight.gone = event.evalue or "aborted"
+                self._spawn(self._check)
+            case "shell", messages.Reply(status):
+                flight.replied = "interrupted" if event.ename == "KeyboardInterrupt" else status
+                self._recorder.mark(cell, status=flight.replied)  # its message does not come twice
+                self._finish(flight)
+            case _:
+                pass
+
     def _finish(self, flight: _Flight) -> None:
-        if flight.replied and flight.idle and self._flight is flight:
-            status = flight.replied
-            if status == "interrupted" and flight.interrupted_by:
-                status = f"interrupted by {flight.interrupted_by}"
-            self._do(rules.RunEnded(flight.run.cell, status))
+        if self._flight is not flight:
+            return
+        if not flight.replied or not flight.idle:
+            self._spawn(self._await_other_half, flight)
+            return
+        status = flight.replied
+        if status == "interrupted" and flight.interrupted_by:
+            status = f"interrupted by {flight.interrupted_by}"
+        self._do(rules.RunEnded(flight.run.cell, status))
 
     def _kernel_said(self, event: messages.KernelEvent, content: Mapping[str, object]) -> None:
         """Statuses of the gateway's own, which have no parent."""
-        if event == messages.Status("dead") and self._state.life == "ready":
+        if not isinstance(event, messages.Status) or self._state.life != "ready":
+            return
+        if event.state == "dead":
             reason = content.get("reason")
             self._lost(reason if isinstance(reason, str) and reason else "The kernel died.")
-
-    def _tell_answer(self, id: str, content: Mapping[str, object]) -> None:
-        read = self._questions.pop(id)
-        self._answers.pop(id)(read(content))
-
-    # -- into the document -----------------------------------------------------------------------------------------
-
-    def _mark(self, cell: CellId, **changes: object) -> None:
-        """None takes a key away; `state=None` the whole mark."""
-        self._marks.setdefault(cell, {}).update(changes)
-        self._wake()
-
-    def _wake(self) -> None:
-        self._work.set()
-
-    async def _written(self) -> None:
-        """Until what is pending by now is in the document."""
-        self._wake()
-        await self._flushed.wait()
-
-    async def _write_forever(self) -> None:
-        """At once after quiet, then in windows; marks and the outputs that belong to them in one transaction."""
-        try:
-            while True:
-                await self._work.wait()
-                self._work = anyio.Event()
-                await self._write()
-                with anyio.move_on_after(_WINDOW_S):
-                    while self._writer.pending_bytes < _FIRST_WINDOW_BYTES:
-                        await self._work.wait()
-                        if self._urgent():
-                            break
-                        await anyio.sleep(_WINDOW_S / 5)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._write()
-
-    def _urgent(self) -> bool:
-        """A change of state is not kept waiting: the next cell starts, somebody is asked."""
-        return any("state" in changes or "prompt" in changes for changes in self._marks.values())
-
-    async def _write(self) -> None:
-        flushed, self._flushed = self._flushed, anyio.Event()
-        while blobs := self._writer.blobs():
-            for blob in blobs:
-                await self._keep_blob(blob)
-        marks, self._marks = self._marks, {}
-        cursors, self._cursors = self._cursors, {}
-        doc = self._room.doc
-        with doc.transaction(origin=SERVER_ORIGIN):
-            self._writer.write()
-            for cell, changes in marks.items():
-                self._write_mark(cell, changes)
-            runs = notebook.roots(doc).runs
-            for cell, cursor in cursors.items():
-                entry = runs.get(cell)
-                if isinstance(entry, Map):
-                    entry["cursor"] = cursor
-        flushed.set()
-        if self._writer.pending:
-            self._wake()
-
-    def _write_mark(self, cell: CellId, changes: Mapping[str, object]) -> None:
-        runs = notebook.roots(self._room.doc).runs
-        if "state" in changes and changes["state"] is None:
-            if cell in runs:
-                del runs[cell]
-            return
-        entry = runs.get(cell)
-        if not isinstance(entry, Map):
-            if "state" not in changes:
-                return
-            runs[cell] = entry = Map({})
-        for key, value in changes.items():
-            if value is None:
-                if key in entry:
-                    del entry[key]
-            elif entry.get(key) != value:
-                entry[key] = value
-
-    async def _keep_blob(self, data: bytes) -> None:
-        """Until it is stored: outputs wait, nothing is lost (crdt.md D7)."""
-        for attempt in count():
-            try:
-                sha256 = await anyio.to_thread.run_sync(self._blobs.put, data)
-                await self._store.add_blob(self._room.id, sha256)
-                return
-            except (OSError, StoreError) as error:
-                log.error("An output cannot be stored", extra={"notebook": self._room.id, "reason": str(error)})
-                self._room.tell(CannotSave(f"An output cannot be stored: {error}"))
-                await anyio.sleep(min(0.5 * 2**attempt, 5.0))
+        else:
+            self._spawn(self._check)
 
     # -- after a restart of ours -----------------------------------------------------------------------------------
 
     async def _adopt(self) -> None:
         """Finds the kernel again and goes on listening; runs that cannot be found are ended with the reason (O9)."""
-        doc = self._room.doc
-        marks = notebook.run_marks(doc)
-        running = [(cell, mark) for cell, mark in marks.items() if mark.state == "running"]
-        queued = [(cell, mark) for cell, mark in marks.items() if mark.state == "queued"]
+        left = self._left
+        async with self._turn:
+            for cell in left.broken:
+                self._recorder.mark(cell, state="failed", status=_ANSWER_LOST, finished=_now(), prompt=None)
+            if self._state.live:
+                self._recorder.adopt()
+            if left.running is not None and left.running.is_stale:
+                self._recorder.expect(left.running.run.cell)
+            kernel, reason = await self._find()
+            if self._state.life not in ("finding", "starting"):  # shut down meanwhile
+                if kernel is not None:
+                    await self._end_kernel(kernel)
+            elif kernel is not None:
+                self._resume(kernel)
+            elif left.running is not None or left.waiting:
+                self._do(rules.KernelLost(reason))
+            else:
+                self._do(rules.KernelAbsent())
+
+    async def _find(self) -> tuple[Kernel | None, str]:
+        """The kernel of the server before, if it lives, and otherwise why not."""
+        reason = "The kernel was gone when the server came back."
         try:
             known = await self._store.remembered(self._room.id, "kernel")
-            if not known:
-                raise KernelGone("The kernel was gone when the server came back.")
-            kernel = await self._find(known)
-        except (RuntimeFailed, StoreError) as error:
-            for cell, _ in running:
-                self._mark(cell, state="failed", status=str(error), finished=_now(), prompt=None)
-            for cell, _ in queued:
-                self._mark(cell, state="cancelled", status=str(error))
-            return
-        for cell, mark in running[:]:
-            if mark.session != kernel.session or (len(running) > 1 and mark.started is None):
-                self._mark(
-                    cell, state="failed", status="The kernel was restarted meanwhile.", finished=_now(), prompt=None
-                )
-                running.remove((cell, mark))
-        for cell, mark in marks.items():
-            if mark.session == kernel.session and mark.started is not None:
-                self._cells[run_id(cell, mark.started)] = cell
-        last = max(
-            (mark for mark in marks.values() if mark.session == kernel.session and mark.cursor),
-            key=lambda mark: mark.started or 0,
-            default=None,
-        )
-        run = None
-        if running:
-            cell, mark = running[0]
-            run = rules.Run(cell, 0, User(UserId(mark.user_id), mark.user, "#777777", True), mark.requested or _now())
-            id = run_id(cell, mark.started or 0)
-            self._flight = _Flight(run, id, notebook.cell_source(doc, cell))
-            # Nothing came of it yet: everything that the kernel says about it is new.
-            last = mark if mark.cursor else last
-        self._connect(kernel, last.cursor if last is not None else "")
-        self._do(rules.KernelReady(run))
-        self._requeue(queued)
+        except StoreError as error:
+            return None, str(error)
+        for pause in (*_FIND_AGAIN_S, 0.0) if known else ():
+            try:
+                kernel = await self._runtime.find(known)
+            except KernelGone:
+                break
+            except RuntimeFailed as error:
+                reason = str(error)
+                await anyio.sleep(pause)
+                continue
+            if kernel.state != "dead":
+                return kernel, ""
+            reason = kernel.reason or "The kernel died while the server was away."
+            await self._end_kernel(kernel)
+            break
+        return None, reason
 
-    async def _find(self, id: str) -> Kernel:
-        """Raises KernelGone, also when it is dead."""
-        kernel = await self._runtime.find(id)
-        if kernel.state == "dead":
-            raise KernelGone(kernel.reason or "The kernel died while the server was away.")
-        return kernel
+    def _resume(self, kernel: Kernel) -> None:
+        left = self._left.running
+        if left is not None and (left.session != kernel.session or self._state.running is not left.run):
+            self._do(rules.RunEnded(left.run.cell, "The kernel was restarted meanwhile."))
+            left = None
+        heard = read_heard(self._room.doc, kernel.session)
+        for id, cell in heard.cells.items():
+            self._hear(id, cell)
+        if left is not None:
+            self._flight = self._flight_of(left)
+            if left.is_stale:
+                self._spawn(self._clear_stale, self._flight)
+        self._connect(kernel, heard.cursor)
+        self._recorder.use(kernel.session, heard.newest, heard.cursor)
+        self._do(rules.KernelReady())
 
-    def _requeue(self, queued: list[tuple[CellId, notebook.RunMark]]) -> None:
-        places = {cell: at for at, cell in enumerate(notebook.order(self._room.doc))}
-        queued.sort(key=lambda item: (item[1].requested or 0, places.get(item[0], 0)))
-        requests: dict[tuple[int | None, str], int] = {}
-        runs = []
-        for cell, mark in queued:
-            request = requests.setdefault((mark.requested, mark.user_id), len(requests) + 1)
-            user = User(UserId(mark.user_id), mark.user, "#777777", True)
-            runs.append(rules.Run(cell, request, user, mark.requested or _now()))
-        self._requests = len(requests)
-        if runs:
-            self._do(rules.RequestRun(tuple(runs)))
+    def _flight_of(self, left: LeftRun) -> _Flight:
+        source = notebook.cell_source(self._room.doc, left.run.cell)
+        flight = _Flight(left.run, left.id, source, left.session, sent=True, replied=left.replied)
+        if left.began:
+            flight.began.set()
+        return flight
 
+    async def _note_live_forever(self) -> None:
+        """Whether a server that starts has to open this Notebook: yes at once, no when it has stayed so."""
+        while True:
+            await self._live_changed.wait()
+            self._live_changed = anyio.Event()
+            if self._state.live == self._noted_live:
+                continue
+            if not self._state.live:
+                with anyio.move_on_after(_NOT_LIVE_AFTER_S):
+                    await self._live_changed.wait()
+                    continue
+            await self._note_live(self._state.live)
 
-def run_id(cell: CellId, started: int) -> str:
-    """msg_id of a run: made of what its mark holds, so that the next server knows it too."""
-    return f"{cell}.{started}"
-
-
-def _completions(request: int, cursor: int) -> Callable[[Mapping[str, object]], Event]:
-    def read(content: Mapping[str, object]) -> Event:
-        matches = content.get("matches")
-        if content.get("status") != "ok" or not isinstance(matches, list):
-            return Completions(request, (), cursor, cursor)
-        texts = tuple(match for match in matches if isinstance(match, str))[:500]
-        start, end = content.get("cursor_start"), content.get("cursor_end")
-        metadata = content.get("metadata")
-        rich = metadata.get("_jupyter_types_experimental") if isinstance(metadata, Mapping) else None
-        kinds = (
-            [str(item.get("type", "")) for item in rich if isinstance(item, Mapping)] if isinstance(rich, list) else []
-        )
-        types = tuple(kinds[: len(texts)]) if len(kinds) >= len(texts) else ()
-        return Completions(
-            request,
-            texts,
-            start if isinstance(start, int) else cursor,
-            end if isinstance(end, int) else cursor,
-            types,
-        )
-
-    return read
-
-
-def _inspection(request: int) -> Callable[[Mapping[str, object]], Event]:
-    def read(content: Mapping[str, object]) -> Event:
-        data = content.get("data")
-        text = data.get("text/plain", "") if isinstance(data, Mapping) else ""
-        return Inspection(request, notebook.clean(text)[:100_000] if isinstance(text, str) else "")
-
-    return read
+    async def _note_live(self, live: bool) -> None:
+        self._noted_live = live
+        try:
+            await self._store.set_live(self._room.id, live)
+        except StoreError as error:
+            self._noted_live = None
+            log.warning("A live notebook could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
 
 
 def _now() -> int:

@@ -238,6 +238,11 @@ class OutputWriter:
         """About how much has been received since the last write."""
         return self._pending_bytes
 
+    def is_stale(self, cell: CellId) -> bool:
+        """As of the last write: whether the outputs in the document are those of the run before."""
+        state = self._cells.get(cell)
+        return state is not None and state.stale
+
     def begin(self, cell: CellId) -> None:
         """A new run: the outputs of the last one stay until the first new one, or until `clear_stale`."""
         self._pending.append((cell, _Begin()))

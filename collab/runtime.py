@@ -1,4 +1,5 @@
-"""Client of Jupyter's kernel contract: one Notebook's kernel over REST and one WebSocket that comes back by itself.
+"""Runtime: where a Notebook's code runs. `JupyterRuntime` is a client of Jupyter's kernel contract: REST, and one
+WebSocket that comes back by itself.
 
 Nothing here knows the gateway's kind: any Jupyter server serves. `after=` asks ours for exactly what was missed; what
 came twice is dropped by its msg_id.
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import anyio
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 V1: Final = "v1.kernel.websocket.jupyter.org"
 _START_WITHIN_S: Final = 60.0
-_MAX_MESSAGE_BYTES: Final = 512 << 20
+_MAX_MESSAGE_BYTES: Final = 128 << 20
 _MAX_SEEN: Final = 20_000
 _MAX_UNSENT: Final = 1_000
 _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
@@ -55,12 +56,12 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class KernelMessage:
-    """A message as it came, decoded; buffers are left out."""
+    """A message as it came, decoded; buffers are left out. `content` is whatever the kernel made of it."""
 
     channel: str
     header: Mapping[str, object]
     parent: Mapping[str, object]
-    content: Mapping[str, object]
+    content: object
 
     @property
     def id(self) -> str:
@@ -75,25 +76,58 @@ class KernelMessage:
         return str(self.parent.get("msg_id", ""))
 
 
-class Runtime:
+class Runtime(Protocol):
+    """The fake of tests/support passes the same suite, `tests/contracts/test_runtime.py`."""
+
+    async def start(self, spec: str, folder: str) -> Kernel:
+        """A new kernel that answers. Raises RuntimeFailed."""
+
+    async def find(self, id: str) -> Kernel:
+        """Raises KernelGone and RuntimeFailed."""
+
+    async def interrupt(self, id: str) -> None:
+        """Raises KernelGone and RuntimeFailed."""
+
+    async def restart(self, id: str) -> Kernel:
+        """A fresh process under the same id. Raises KernelGone and RuntimeFailed."""
+
+    async def shut_down(self, id: str) -> None:
+        """Nothing when it is gone. Raises RuntimeFailed."""
+
+    def send(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "") -> None:
+        """Goes out in order, at once or when the connection is back; at most once, but for input that was typed."""
+
+    def forget_unsent(self) -> None:
+        """For a fresh kernel: what was meant for the last one is not for it."""
+
+    async def listen(
+        self,
+        kernel: str,
+        after: str,
+        receive: Callable[[KernelMessage], Awaitable[None]],
+        connected: Callable[[bool], None],
+    ) -> None:
+        """Until cancelled, or KernelGone is raised. `after` is the last iopub msg_id that has been dealt with. When
+        `receive` waits, the kernel's messages wait with it."""
+
+
+class JupyterRuntime:
     def __init__(self, http: httpx.AsyncClient, gateway: Gateway, session: str) -> None:
         """`session` is our Jupyter session id: the same after a restart of ours, so that replies find us again."""
         self._http = http
         self._gateway = gateway
         self._session = session
-        self._unsent: deque[bytes] = deque(maxlen=_MAX_UNSENT)
+        self._unsent: deque[tuple[str, bytes]] = deque(maxlen=_MAX_UNSENT)
         self._work = anyio.Event()
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     # -- REST -----------------------------------------------------------------------------------------------------
 
     async def start(self, spec: str, folder: str) -> Kernel:
-        """A new kernel that answers. Raises RuntimeFailed."""
         answer = await self._call("POST", "/api/kernels", {"name": spec, "path": folder})
         return await self._kernel(answer)
 
     async def find(self, id: str) -> Kernel:
-        """Raises KernelGone and RuntimeFailed."""
         return await self._kernel(await self._call("GET", f"/api/kernels/{quote(id)}"))
 
     async def interrupt(self, id: str) -> None:
@@ -110,8 +144,8 @@ class Runtime:
         id, state = str(model.get("id", "")), str(model.get("execution_state", ""))
         name = str(model.get("name", ""))
         with suppress(RuntimeFailed):
-            spec = await self._call("GET", f"/api/kernelspecs/{quote(name)}")
-            name = str(spec.get("spec", {}).get("display_name", name))
+            spec = _mapping((await self._call("GET", f"/api/kernelspecs/{quote(name)}")).get("spec"))
+            name = str(spec.get("display_name", name))
         return Kernel(id, f"{id}:{model.get('generation', 1)}", name, state, str(model.get("reason", "")))
 
     async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
@@ -129,19 +163,22 @@ class Runtime:
             raise KernelGone("The kernel is gone: the gateway was restarted, or somebody shut it down.")
         if answer.status_code >= 400:
             raise RuntimeFailed(_sentence(answer))
-        value = answer.json() if answer.content else {}
+        try:
+            value = answer.json() if answer.content else {}
+        except ValueError as error:
+            raise RuntimeFailed("The kernel gateway answered with something that is no JSON.") from error
         return value if isinstance(value, dict) else {}
 
     # -- channels -------------------------------------------------------------------------------------------------
 
-    def send(self, channel: str, type: str, id: str, content: Mapping[str, object]) -> None:
-        """Goes out in order, at once or when the connection is back."""
+    def send(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "") -> None:
         header = {"msg_id": id, "msg_type": type, "username": "", "session": self._session, "version": "5.4"}
-        self._unsent.append(encode(channel, header, content))
+        if subshell:
+            header["subshell_id"] = subshell
+        self._unsent.append((channel, encode(channel, header, content)))
         self._work.set()
 
     def forget_unsent(self) -> None:
-        """For a fresh kernel: what was meant for the last one is not for it."""
         self._unsent.clear()
 
     async def listen(
@@ -151,16 +188,16 @@ class Runtime:
         receive: Callable[[KernelMessage], Awaitable[None]],
         connected: Callable[[bool], None],
     ) -> None:
-        """Until cancelled, or KernelGone is raised. `after` is the last iopub msg_id that has been dealt with."""
         last = [after]
 
         async def once(message: KernelMessage) -> None:
             if message.id in self._seen:
                 return
-            self._seen[message.id] = None
+            if message.id:
+                self._seen[message.id] = None
             if len(self._seen) > _MAX_SEEN:
                 self._seen.popitem(last=False)
-            if message.channel == "iopub" and message.parent:
+            if message.channel == "iopub" and message.parent and message.id:
                 last[0] = message.id
             await receive(message)
 
@@ -202,8 +239,16 @@ class Runtime:
         async def write() -> None:
             while True:
                 while self._unsent:
-                    await socket.send(self._unsent[0])
-                    self._unsent.popleft()
+                    channel, frame = self._unsent.popleft()
+                    is_out = False
+                    try:
+                        await socket.send(frame)
+                        is_out = True
+                    finally:
+                        # It may be out all the same. A cell must not run twice; typed input that comes twice is
+                        # dropped by the kernel, and without it the cell would wait for ever.
+                        if channel == "stdin" and not is_out:
+                            self._unsent.appendleft((channel, frame))
                 self._work = anyio.Event()
                 await self._work.wait()
 
@@ -245,17 +290,29 @@ def decode(frame: bytes | str) -> KernelMessage | None:
             return None
         offsets = struct.unpack_from(f"<{count}Q", frame, 8)
         parts = [frame[start:stop] for start, stop in pairwise(offsets)]
-        header, parent, _, content = (json.loads(part) for part in parts[1:5])
+        header, parent, content = json.loads(parts[1]), json.loads(parts[2]), _content(parts[4])
         return _message(parts[0].decode(), header, parent, content)
     except (ValueError, struct.error, AttributeError, RecursionError) as error:
         log.warning("A message of the gateway cannot be read", extra={"reason": str(error)})
         return None
 
 
+def _content(text: bytes) -> object:
+    """None where it is no JSON that Python takes: who reads the message says what was left out."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    except RecursionError:
+        return None
+    try:  # Python refuses numbers of thousands of digits
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 1000 else digits)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _message(channel: object, header: object, parent: object, content: object) -> KernelMessage:
-    return KernelMessage(
-        channel if isinstance(channel, str) else "shell", _mapping(header), _mapping(parent), _mapping(content)
-    )
+    return KernelMessage(channel if isinstance(channel, str) else "shell", _mapping(header), _mapping(parent), content)
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -265,6 +322,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 def _sentence(answer: httpx.Response) -> str:
     try:
         value = answer.json()
-        return str(value.get("reason") or value.get("message") or value.get("error"))
+        said = value.get("reason") or value.get("message") or value.get("error")
+        return str(said)[:1000] if said else f"The kernel gateway answered {answer.status_code}."
     except (ValueError, AttributeError):
         return f"The kernel gateway answered {answer.status_code}."
