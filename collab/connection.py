@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import anyio
 
 from collab.commands import BadCommand, Command, parse_command, request_of
-from collab.events import CannotSave, Event, Refused, RoleChanged
+from collab.events import Event, Refused, RoleChanged
 from collab.model import MAX_DOCUMENT_BYTES, MAX_PRESENCE_BYTES, MAX_UPDATE_BYTES, Role, User
 from collab.sharing import allows, may_edit, refusal
 from collab.wire import (
@@ -35,7 +35,9 @@ from collab.wire import (
 )
 
 MAX_FRAME_BYTES: Final = MAX_DOCUMENT_BYTES + 1024  # of a STEP2 with its head; uvicorn's limit, too
-_MAX_OTHER_BYTES: Final = 4 << 20  # commands carry code and a hash for every cell
+_MAX_COMMAND_BYTES: Final = 2 << 20  # code, or a hash for every cell
+_MAX_AWARENESS_BYTES: Final = 256 << 10
+_MAX_STATE_VECTOR_BYTES: Final = 256 << 10  # some 25,000 clients
 
 _MAX_QUEUE_BYTES: Final = 4 << 20
 _MAX_QUEUE_FRAMES: Final = 1024
@@ -50,13 +52,13 @@ class Socket(Protocol):
     """An accepted WebSocket."""
 
     async def receive(self) -> bytes | None:
-        """None when the other side is gone. Raises BadFrame for what is not binary."""
+        """None when the other side is gone, by whatever way. Raises BadFrame for what is not binary."""
 
     async def send(self, data: bytes) -> None:
         """Waits while the other side does not read. Raises OSError when it is gone."""
 
     def send_now(self, frame: bytes) -> bool:
-        """Writes a whole WebSocket frame if that needs no waiting; False when it does."""
+        """Writes a whole WebSocket frame if that needs no waiting; False when it does. Raises OSError like `send`."""
 
 
 class Closed(Exception):
@@ -73,16 +75,18 @@ class Connection:
         self.path = path
         self.update_frames = 0
         self.access_changed = asyncio.Event()  # a grant was given or taken: whoever admitted us looks again
-        self.on_free: Callable[[], None] | None = None
+        self.on_free: Callable[[], None] | None = None  # asks for `caught_up`, once
         self._socket = socket
         self._queue: deque[bytes] = deque()
         self._updates: deque[bytes] = deque()
         self._queued_bytes = 0
+        self._update_bytes = 0
         self._presence: dict[int, Presence] = {}
         self._work = asyncio.Event()
         self._writing = False
         self._state_before_queue = b""
         self._behind_since: float | None = None
+        self._catching_up = False
         self._scope = anyio.CancelScope()
         self._ended: tuple[int, str] | None = None
         self._credit = _BURST_FRAMES
@@ -98,6 +102,9 @@ class Connection:
                 if data is None:
                     raise Closed
                 await self._throttle(len(data))
+                if not self._fits(data):
+                    self.close(CLOSE_TOO_LARGE, "This message is too large.")
+                    raise Closed
                 checked = self._check(parse_frame(data), len(data))
             except BadFrame as error:
                 self.close(CLOSE_MALFORMED, str(error))
@@ -105,6 +112,16 @@ class Connection:
             if checked is not None:
                 return checked
         raise Closed
+
+    def _fits(self, data: bytes) -> bool:
+        """Before it is parsed, as parsing JSON costs more than anything else a frame may hold."""
+        match data[:1]:
+            case b"\x00":
+                return len(data) <= MAX_FRAME_BYTES
+            case b"\x64":
+                return len(data) <= _MAX_COMMAND_BYTES
+            case _:
+                return len(data) <= _MAX_AWARENESS_BYTES
 
     def _check(self, frame: object, size: int) -> CheckedFrame | None:
         match frame:
@@ -126,12 +143,9 @@ class Connection:
                     raise BadFrame("A presence state is too large.")
                 return frame
             case CommandFrame(value):
-                if size > _MAX_OTHER_BYTES:
-                    self.close(CLOSE_TOO_LARGE, "The command is too large.")
-                    return None
                 return self._check_command(value)
             case SyncStep1(state_vector):
-                if len(state_vector) > MAX_UPDATE_BYTES:
+                if len(state_vector) > _MAX_STATE_VECTOR_BYTES:
                     raise BadFrame("The state vector is too large.")
                 return frame
             case QueryAwareness():
@@ -156,9 +170,13 @@ class Connection:
         now = asyncio.get_running_loop().time()
         self._credit = min(_BURST_FRAMES, self._credit + (now - self._credit_at) * _FRAMES_PER_S)
         self._credit_at = now
-        self._credit -= 1 + size / 16384
+        self.charge(size)
         if self._credit < 0:
             await anyio.sleep(-self._credit / _FRAMES_PER_S)
+
+    def charge(self, size: int) -> None:
+        """What was read from it, or encoded for it alone, slows down the reading of what it sends next."""
+        self._credit -= 1 + size / 16384
 
     # -- out ------------------------------------------------------------------------------------------------------
 
@@ -167,44 +185,38 @@ class Connection:
 
     def post(self, payload: bytes, frame: bytes | None = None) -> None:
         """Something that is never dropped: whoever does not take it is closed."""
-        if self._ended is not None:
+        if self._ended is not None or self._sent_now(frame or websocket_frame(payload)):
             return
-        if self._idle and self._socket.send_now(frame or websocket_frame(payload)):
+        # Before the payload counts: however large a notebook is, its STEP2 fits an empty queue.
+        if len(self._queue) >= _MAX_QUEUE_FRAMES or self._queued_bytes > 4 * _MAX_QUEUE_BYTES:
+            self.close(CLOSE_BUSY, "This connection is too slow.")
             return
         self._queue.append(payload)  # goes before queued updates: nothing here depends on their order
         self._queued_bytes += len(payload)
-        if len(self._queue) > _MAX_QUEUE_FRAMES or self._queued_bytes > 4 * _MAX_QUEUE_BYTES:
-            self.close(CLOSE_BUSY, "This connection is too slow.")
         self._work.set()
 
     def post_update(self, payload: bytes, frame: bytes, state_before: bytes) -> None:
         """An update that one diff from `state_before` would stand for, together with all that came after it."""
-        if self._ended is not None or self._behind_since is not None:
-            return
-        if self._idle and self._socket.send_now(frame):
+        if self._ended is not None or self._behind_since is not None or self._sent_now(frame):
             return
         if not self._updates:
             self._state_before_queue = state_before
         self._updates.append(payload)
-        self._queued_bytes += len(payload)
-        if len(self._updates) > _MAX_QUEUE_FRAMES or self._queued_bytes > _MAX_QUEUE_BYTES:
-            self._queued_bytes -= sum(map(len, self._updates))
+        self._update_bytes += len(payload)
+        if len(self._updates) > _MAX_QUEUE_FRAMES or self._update_bytes > _MAX_QUEUE_BYTES:
             self._updates.clear()
+            self._update_bytes = 0
             self._behind_since = asyncio.get_running_loop().time()
         self._work.set()
 
     def post_presence(self, clients: Sequence[Presence], payload: bytes, frame: bytes) -> None:
         """Only the latest of each client is kept while the other side does not read."""
-        if self._ended is not None:
-            return
-        if self._idle and self._socket.send_now(frame):
+        if self._ended is not None or self._sent_now(frame):
             return
         self._presence.update({item.client: item for item in clients})
         self._work.set()
 
     def tell(self, event: Event) -> None:
-        if isinstance(event, CannotSave) and not self._idle:
-            return  # it is said again with every failed attempt
         self.post(event_frame(event))
 
     @property
@@ -219,7 +231,18 @@ class Connection:
     def caught_up(self, payload: bytes) -> None:
         """The diff that stands for everything dropped."""
         self._behind_since = None
+        self._catching_up = False
         self.post(payload)
+
+    def _sent_now(self, frame: bytes) -> bool:
+        """Whether it went out at once, or nowhere any more."""
+        if not self._idle:
+            return False
+        try:
+            return self._socket.send_now(frame)
+        except OSError:
+            self.close(CLOSE_BUSY, "")
+            return True
 
     @property
     def _idle(self) -> bool:
@@ -239,14 +262,18 @@ class Connection:
                 return
             finally:
                 self._writing = False
-            if self._behind_since is not None and self.on_free is not None:
+            if self.behind and not self._catching_up and self.on_free is not None:
+                self._catching_up = True
                 self.on_free()
 
     def _next(self) -> bytes:
-        queue = self._queue or self._updates
-        if queue:
-            payload = queue.popleft()
+        if self._queue:
+            payload = self._queue.popleft()
             self._queued_bytes -= len(payload)
+            return payload
+        if self._updates:
+            payload = self._updates.popleft()
+            self._update_bytes -= len(payload)
             return payload
         if self._presence:
             clients, self._presence = self._presence, {}

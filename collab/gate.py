@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 
 from pycrdt import Array, Doc, Map, MapEvent, Subscription, Text, TextEvent, get_update
 
-from collab.model import CELL_TYPES, MAX_CELLS, MAX_JSON_DEPTH, MAX_TITLE_CHARS
-from collab.notebook import CELL_ID, CELLS, META, ROOT_NAMES, NotebookDoc, Roots, roots
+from collab.model import CELL_TYPES, MAX_CELLS, MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH, MAX_TITLE_CHARS
+from collab.notebook import CELL_ID, CELLS, META, ROOT_NAMES, NotebookDoc, Roots, is_panic, roots, written_bytes
 from collab.positions import is_position
 from collab.wire import BadFrame, parse_json
 
@@ -53,13 +53,18 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class TooLarge:
+    """What browsers wrote would be more than a Notebook may hold: close with 4413. The Gate is as it was before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Final for the sender's Doc (V6): close with 4422. The Gate is as it was before."""
 
     reason: str
 
 
-Verdict: TypeAlias = Admitted | Nothing | Gap | Refused
+Verdict: TypeAlias = Admitted | Nothing | Gap | TooLarge | Refused
 
 
 class _Objection(Exception):
@@ -73,7 +78,10 @@ class Gate:
         self._base = state
         self._since: list[bytes] = []
         self._since_bytes = 0
+        self._subscriptions: list[tuple[Any, Subscription]] = []
         self._load()
+        # At least what browsers wrote; counted only when it may be too much. Outputs have limits of their own.
+        self._written = len(state) if len(state) <= MAX_DOCUMENT_BYTES else written_bytes(self._doc)
 
     @property
     def doc(self) -> NotebookDoc:
@@ -93,6 +101,9 @@ class Gate:
         except _Objection as objection:
             self._load()
             return Refused(str(objection))
+        if self._outgrows(len(self._update)):
+            self._load()
+            return TooLarge()
         self._keep(self._update)
         return Admitted(self._update, needs_repair)
 
@@ -105,8 +116,15 @@ class Gate:
             self._note_positions(path, event)
         self._keep(update)
 
+    def close(self) -> None:
+        """Lets go of the Doc: neither it nor the Gate would ever be collected (P11)."""
+        for observed, subscription in self._subscriptions:
+            observed.unobserve(subscription)
+        self._subscriptions = []
+
     def _load(self) -> None:
         """A fresh Doc from the last good state."""
+        self.close()
         self._doc: NotebookDoc = Doc()
         self._roots: Roots = roots(self._doc)
         self._doc.apply_update(self._base)
@@ -120,10 +138,10 @@ class Gate:
         }
         self._holders = Counter(self._position_of.values())
         # Both ends of a subscription have to be kept, or it ends (P10).
-        self._subscriptions: list[Subscription] = [self._doc.observe(self._on_update)]
+        self._subscriptions.append((self._doc, self._doc.observe(self._on_update)))
         for name in ROOT_NAMES:
             root = getattr(self._roots, name)
-            self._subscriptions.append(root.observe_deep(partial(self._on_events, name)))
+            self._subscriptions.append((root, root.observe_deep(partial(self._on_events, name))))
 
     def _begin(self) -> None:
         self._update: bytes | None = None
@@ -155,8 +173,7 @@ class Gate:
         except _Objection:
             raise
         except BaseException as error:
-            # pycrdt's panics are no Exceptions and have no importable name (P4).
-            if type(error).__name__ != "PanicException" and not isinstance(error, (ExceptionGroup, RuntimeError)):
+            if not is_panic(error) and not isinstance(error, (ExceptionGroup, RuntimeError)):
                 raise
             raise _Objection("The update breaks the document.") from error
 
@@ -261,14 +278,26 @@ class Gate:
             case _:
                 raise _Objection("A cell holds nothing that deep.")
 
+    def _outgrows(self, added: int) -> bool:
+        """A Notebook that is too large already, as imported ones may be, can still shrink."""
+        if self._written + added <= MAX_DOCUMENT_BYTES:
+            self._written += added
+            return False
+        now = written_bytes(self._doc)
+        if now > max(MAX_DOCUMENT_BYTES, self._written):
+            return True
+        self._written = now
+        return False
+
     def _judge_replaced(self, ids: Sequence[str]) -> None:
         """A deletion that was undone within one update looks like a replacement, but brings the same cell back."""
         fresh = {id: _content(self._roots.cells[id]) for id in ids}
-        before = Gate(self._base)
-        for update in self._since:
-            before.follow(update)
+        before: NotebookDoc = Doc()
+        cells = roots(before).cells
+        for update in (self._base, *self._since):
+            before.apply_update(update)
         for id in ids:
-            if _content(before._roots.cells[id]) != fresh[id]:
+            if _content(cells.get(id)) != fresh[id]:
                 raise _Objection(f"Cell '{id:.64}' was replaced instead of edited.")
 
     def _note_positions(self, path: list[Any], event: MapEvent | TextEvent) -> bool:

@@ -5,6 +5,7 @@ Every function is pure over the Doc it is given; a read never writes. Outputs an
 """
 
 import hashlib
+import json
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -158,6 +159,19 @@ def run_marks(doc: NotebookDoc) -> dict[CellId, RunMark]:
         return {cell: mark for cell, mark in marks.items() if mark is not None}
 
 
+def written_bytes(doc: NotebookDoc) -> int:
+    """How much browsers wrote: cells and the notebook's description, without outputs and run marks."""
+    with doc.transaction():
+        opened = roots(doc)
+        total = sum(len(_text(value).encode()) for value in opened.meta.values())
+        for cell in opened.cells.values():
+            source = _field(cell, "source")
+            total += len(source) if isinstance(source, Text) else len(_text(source).encode())
+            for key in ("metadata", "attachments"):
+                total += len(json.dumps(_plain(_field(cell, key)), ensure_ascii=False).encode())
+        return total
+
+
 def search_text(doc: NotebookDoc) -> str:
     """Title and sources, for the search index; outputs are not searched."""
     with doc.transaction():
@@ -216,6 +230,11 @@ def set_title(doc: NotebookDoc, title: str) -> None:
         meta = roots(doc).meta
         if _field(meta, "title") != title:
             meta["title"] = title
+
+
+def is_panic(error: BaseException) -> bool:
+    """pycrdt's panics are no Exceptions and have no name to import (P4). What a Doc holds after one is uncertain."""
+    return type(error).__name__ == "PanicException"
 
 
 def clean(text: str) -> str:
@@ -365,6 +384,10 @@ def _entry(cell: NewCell, position: str) -> SharedMap:
 def _field(container: object, key: str) -> Any:
     """A value of a Map, or of the plain dict that stands for one (S9); None when there is neither."""
     return container.get(key) if isinstance(container, (Map, dict)) else None
+
+
+def _plain(value: object) -> object:
+    return value.to_py() if isinstance(value, (Map, Array, Text)) else value
 
 
 def _text(value: object) -> str:

@@ -17,12 +17,14 @@ _MAX_REMEMBERED: Final = 10_000
 
 
 class PresenceTable:
+    """Clocks only ever grow here, over leaving and coming back, so that nobody takes news for old news (A3)."""
+
     def __init__(self) -> None:
         self._client_of: dict[Connection, int] = {}
         self._states: dict[int, Presence] = {}
-        # Whose a client id is, also after it left: what stock clients send on about others must not be taken for
-        # their own, and only the same User may come back under it.
-        self._user_of: dict[int, UserId] = {}
+        # Whose a client id is and the last clock told of it, also after it left: what stock clients send on about
+        # others must not be taken for their own, and only the same User may come back under it.
+        self._remembered: dict[int, tuple[UserId, int]] = {}
 
     @property
     def everyone(self) -> tuple[Presence, ...]:
@@ -38,7 +40,8 @@ class PresenceTable:
     def leave(self, connection: Connection) -> Presence | None:
         client = self._client_of.pop(connection, None)
         state = None if client is None else self._states.pop(client, None)
-        return None if state is None else Presence(state.client, state.clock + 1, None)
+        # With the clock as it was: a browser that comes back raises its own by one, and has to be believed.
+        return None if state is None else Presence(state.client, state.clock, None)
 
     def restamp(self, connection: Connection) -> Presence | None:
         """After a new name or role."""
@@ -47,38 +50,46 @@ class PresenceTable:
         if state is None or state.state is None:
             return None
         told = dict(state.state) | {"user": _stamp(connection.user, connection.role)}
-        self._states[state.client] = Presence(state.client, state.clock + 1, told)
-        return self._states[state.client]
+        return self._tell(connection, Presence(state.client, state.clock + 1, told))
 
     def _claims(self, connection: Connection, told: Presence) -> bool:
         own = self._client_of.get(connection)
         if own is not None:
             return told.client == own
-        if told.state is None or self._user_of.get(told.client, connection.user.id) != connection.user.id:
+        owner, _ = self._remembered.get(told.client, (connection.user.id, 0))
+        if told.state is None or owner != connection.user.id:
             return False
         for other, client in list(self._client_of.items()):
             if client == told.client:  # the same tab, back before its old socket was found dead
                 del self._client_of[other]
-        if len(self._user_of) >= _MAX_REMEMBERED:
-            self._user_of = {client: self._user_of[client] for client in self._states if client in self._user_of}
         self._client_of[connection] = told.client
-        self._user_of[told.client] = connection.user.id
         return True
 
     def _set(self, connection: Connection, told: Presence) -> Presence | None:
         before = self._states.get(told.client)
+        _, last = self._remembered.get(told.client, (connection.user.id, -1))
         if told.state is None:
             self._states.pop(told.client, None)
-            return None if before is None else Presence(told.client, max(told.clock, before.clock + 1), None)
-        if before is not None and told.clock < before.clock:
-            return None
+            return (
+                None if before is None else self._tell(connection, Presence(told.client, max(told.clock, last), None))
+            )
         state = _known(told.state) | {"user": _stamp(connection.user, connection.role)}
-        # A restamped clock may be ahead of the browser's own.
-        clock = told.clock if before is None else max(told.clock, before.clock)
         if len(json.dumps(state)) > MAX_PRESENCE_BYTES:
             raise BadFrame(f"A presence state is at most {MAX_PRESENCE_BYTES} bytes.")
-        self._states[told.client] = Presence(told.client, clock, state)
-        return self._states[told.client]
+        if before is not None and state == before.state and told.clock <= last:
+            return None  # what we told it ourselves: stock clients send it back
+        # The server's clock runs ahead of the browser's own after a new name or role.
+        return self._tell(connection, Presence(told.client, told.clock if told.clock > last else last + 1, state))
+
+    def _tell(self, connection: Connection, told: Presence) -> Presence:
+        if told.state is not None:
+            self._states[told.client] = told
+        if len(self._remembered) >= _MAX_REMEMBERED and told.client not in self._remembered:
+            self._remembered = {
+                client: self._remembered[client] for client in self._states if client in self._remembered
+            }
+        self._remembered[told.client] = connection.user.id, told.clock
+        return told
 
 
 def _known(state: Mapping[str, object]) -> dict[str, object]:

@@ -7,12 +7,14 @@ the next batch by themselves. Built on YRoom without what it does wrong (crdt.md
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final, Protocol
 
 import anyio
+from anyio.lowlevel import checkpoint
 from pycrdt import Doc, TransactionEvent, merge_updates
 from pycrdt.websocket import YRoom
 
@@ -20,9 +22,9 @@ from collab import notebook
 from collab.commands import Command
 from collab.connection import CheckedFrame, Connection, websocket_frame
 from collab.events import Acknowledged, CannotSave, Event, Joined, Refused, Renamed
-from collab.gate import Admitted, Gap, Gate, Nothing
+from collab.gate import Admitted, Gap, Gate, Nothing, TooLarge, Verdict
 from collab.gate import Refused as GateRefused
-from collab.model import MAX_DOCUMENT_BYTES, NotebookId, Role, User, UserId
+from collab.model import NotebookId, Role, User
 from collab.notebook import SERVER_ORIGIN, NotebookDoc
 from collab.presence import PresenceTable
 from collab.store.store import LogEntry, NoNotebook, StoreError, UpdateLog
@@ -51,14 +53,26 @@ log = logging.getLogger(__name__)
 
 _PRESENCE_WINDOW_S: Final = 0.05
 _PRESENCE_REPEAT_S: Final = 10.0  # y-websocket gives up after 30 s without a frame, our page after 15
-_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0)
+_RETRY_S: Final = (0.2, 0.5, 1.0)
+_GIVE_UP_S: Final = 5.0  # not saved for so long: better nobody goes on in memory only (crdt.md D7)
 _MAX_PENDING_BYTES: Final = 64 << 20
+_MAX_UNFOLLOWED_BYTES: Final = 1 << 20
+_MAX_LOADED_BYTES: Final = 256 << 10  # in one portion
+_MAX_MERGED: Final = 500  # updates; the time of merge_updates grows with the square of their number
 _MAX_GAPS_A_MINUTE: Final = 3
 _FLUSH_AT_CLOSE_S: Final = 10.0
 
 
 class CommandRefused(Exception):
     """Why a Command is not carried out: one sentence for the person who sent it."""
+
+
+class RoomClosed(StoreError):
+    """What was asked of the Room is not done, as the Room is over; the next one may do it."""
+
+
+class RoomFailed(Exception):
+    """The Doc cannot be trusted or saved any more; the log can."""
 
 
 class Runs(Protocol):
@@ -87,24 +101,27 @@ class _Entry:
     author: Connection | None
 
 
-@dataclass(slots=True)
-class _Member:
-    """A Connection as the Room sees it."""
-
-    synced: bool = False
-    acknowledged: int = 0
-    # Update frames up to the first number are durable once the entry of the second number is.
-    marks: deque[tuple[int, int]] = field(default_factory=deque)
-    gap: bool = False
-    gaps: deque[float] = field(default_factory=deque)
-
-
 @dataclass(frozen=True, slots=True)
 class _Held:
     """Content for one Connection that waits for the commit that covers it (crdt.md X2)."""
 
     number: int
-    deliver: Callable[[], None]
+    payload: bytes
+    frame: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Member:
+    """A Connection as the Room sees it."""
+
+    synced: bool = False
+    answer: _Held | None = None
+    catch_up: _Held | None = None
+    acknowledged: int = 0
+    # Update frames up to the first number are durable once the entry of the second number is.
+    marks: deque[tuple[int, int]] = field(default_factory=deque)
+    gap: bool = False
+    gaps: deque[float] = field(default_factory=deque)
 
 
 class Room(YRoom):
@@ -114,7 +131,8 @@ class Room(YRoom):
         self.id = notebook_id
         self.epoch = epoch
         self.runs: Runs | None = None
-        self.failed = False
+        self._over = False
+        self._failure = asyncio.Event()
         self._store = store
         self._members: dict[Connection, _Member] = {}
         self._presence = PresenceTable()
@@ -122,18 +140,17 @@ class Room(YRoom):
         self._news_arrived = asyncio.Event()
         self._gate: Gate | None = None
         self._unfollowed: list[bytes] = []
+        self._unfollowed_bytes = 0
         self._origin: Connection | None = None  # reading a transaction's own origin in an observer fails (P9)
         self._entries: list[_Entry] = []
         self._pending_bytes = 0
         self._applied = 0
         self._committed = 0
         self._committed_state = doc.get_state()
-        self._held: deque[_Held] = deque()
         self._commits: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._work = asyncio.Event()
-        self._flushing = False
-        self._full_state: bytes | None = None
-        self._document_bytes = len(doc.get_update())
+        self._flushed = asyncio.Event()  # for the last time
+        self._full_answer: tuple[bytes, bytes] | None = None
         self._watchers: list[Callable[[], None]] = []
 
     @property
@@ -149,6 +166,7 @@ class Room(YRoom):
 
     async def _broadcast_updates(self) -> None:
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._fail_when_told)
             tasks.start_soon(self._flush_forever)
             tasks.start_soon(self._send_news)
             tasks.start_soon(self._repeat_presence)
@@ -161,6 +179,7 @@ class Room(YRoom):
         """Runs the Room; at the end everything that was accepted is committed, within a deadline."""
         try:
             async with self:
+                await self.ydoc_observed.wait()  # before that an edit would be in the Doc and nowhere else
                 try:
                     if self.runs is None:
                         yield self
@@ -170,12 +189,30 @@ class Room(YRoom):
                             yield self
                             tasks.cancel_scope.cancel()
                 finally:
-                    with anyio.move_on_after(_FLUSH_AT_CLOSE_S, shield=True):
-                        await self.commit()
+                    self._over = True
+                    with anyio.move_on_after(_FLUSH_AT_CLOSE_S, shield=True), suppress(RoomClosed):
+                        await self._committed_all()
         finally:
+            self._over = True
             self.close_all(CLOSE_RESTARTING, "The notebook is being closed.")
-            for _, done in self._commits:
-                done.cancel()
+            self._drop_gate()
+
+    @property
+    def over(self) -> bool:
+        """Nothing that is written into the Doc from now on is kept."""
+        return self._over
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the Room without keeping what the log does not have; the next join loads it again (R6)."""
+        if not self._failure.is_set():
+            log.error("A room cannot go on", extra={"notebook": self.id}, exc_info=error)
+            self._over = True
+            self._failure.set()
+            self.close_all(CLOSE_RESTARTING, "The notebook is being loaded again.")
+
+    async def _fail_when_told(self) -> None:
+        await self._failure.wait()
+        raise RoomFailed("A room cannot go on.")
 
     # -- people ---------------------------------------------------------------------------------------------------
 
@@ -189,6 +226,9 @@ class Room(YRoom):
 
     async def serve(self, connection: Connection) -> None:  # type: ignore[override]
         """Until the Connection is over. The Room has been loaded by then (R5)."""
+        if self._over:
+            connection.close(CLOSE_RESTARTING, "The notebook is being closed.")
+            return
         self._members[connection] = _Member()
         self.clients.add(connection)  # type: ignore[arg-type]
         connection.on_free = lambda: self._catch_up(connection)
@@ -204,9 +244,8 @@ class Room(YRoom):
             self.clients.discard(connection)
             self._tell_presence(self._presence.leave(connection))
             if not self._members:
-                self._gate = None
-                self._unfollowed.clear()
-            self._touch()
+                self._drop_gate()
+            self.touch()
 
     def close_all(self, code: int, reason: str) -> None:
         for connection in self.connections:
@@ -236,13 +275,17 @@ class Room(YRoom):
         """Calls `changed` after every commit and whenever somebody leaves."""
         self._watchers.append(changed)
 
-    def _touch(self) -> None:
+    def touch(self) -> None:
+        """Something changed that decides whether the Room stays open."""
         for changed in self._watchers:
             changed()
 
     # -- in -------------------------------------------------------------------------------------------------------
 
     def _read(self, connection: Connection, frame: CheckedFrame) -> None:
+        if self._over:
+            connection.close(CLOSE_RESTARTING, "The notebook is being closed.")
+            return
         match frame:
             case SyncUpdate(update) | SyncStep2(update):
                 self._admit(connection, update, isinstance(frame, SyncStep2))
@@ -263,27 +306,30 @@ class Room(YRoom):
         if self._pending_bytes > _MAX_PENDING_BYTES:
             connection.close(CLOSE_BUSY, "Too much waits to be saved.")
             return
-        if self._document_bytes + len(update) > MAX_DOCUMENT_BYTES and self._too_large(update):
-            connection.close(CLOSE_TOO_LARGE, "The notebook would become too large.")
-            return
         if member.gap and not step2:
             return  # the answer to our STEP1 has it again
-        match self._gate_in_step().admit(update):
+        match self._judge(update):
             case GateRefused(reason):
                 connection.close(CLOSE_REFUSED, reason)
+            case TooLarge():
+                connection.close(CLOSE_TOO_LARGE, "The notebook would become too large.")
             case Gap():
                 self._ask_for_missing(connection, member)
-            case Admitted() as admitted:
-                self._apply(connection, admitted.update)
-                if admitted.needs_repair:
-                    notebook.repair(self.ydoc)
-                self._mark(connection, member)
+            case Admitted(update, needs_repair):
+                if self._apply(connection, update, needs_repair):
+                    self._mark(connection, member)
             case Nothing():
                 self._mark(connection, member)
 
-    def _too_large(self, update: bytes) -> bool:
-        self._document_bytes = len(self.ydoc.get_update())
-        return self._document_bytes + len(update) > MAX_DOCUMENT_BYTES
+    def _judge(self, update: bytes) -> Verdict:
+        try:
+            return self._gate_in_step().admit(update)
+        except BaseException as error:
+            self._drop_gate()
+            if not isinstance(error, Exception) and not notebook.is_panic(error):
+                raise
+            log.exception("An update cannot be judged", extra={"notebook": self.id})
+            return GateRefused("The update cannot be judged.")
 
     def _gate_in_step(self) -> Gate:
         if self._gate is None:
@@ -291,16 +337,33 @@ class Room(YRoom):
         else:
             for update in self._unfollowed:
                 self._gate.follow(update)
-        self._unfollowed.clear()
+        self._unfollowed, self._unfollowed_bytes = [], 0
         return self._gate
 
-    def _apply(self, connection: Connection, update: bytes) -> None:
+    def _drop_gate(self) -> None:
+        """The next edit makes a new one."""
+        if self._gate is not None:
+            self._gate.close()
+        self._gate = None
+        self._unfollowed, self._unfollowed_bytes = [], 0
+
+    def _apply(self, connection: Connection, update: bytes, needs_repair: bool) -> bool:
+        """False when the Doc did not take it, although the gate's did: then the Room is over (P4)."""
         self._origin = connection
         try:
             with self.ydoc.transaction(origin=connection):
                 self.ydoc.apply_update(update)
+            self._origin = None
+            if needs_repair:
+                notebook.repair(self.ydoc)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not notebook.is_panic(error):
+                raise
+            self.fail(error)
+            return False
         finally:
             self._origin = None
+        return True
 
     def _changed(self, event: TransactionEvent) -> None:
         """Every change of the Doc, whoever made it; only copies bytes into queues (P8)."""
@@ -308,11 +371,13 @@ class Room(YRoom):
         author = self._origin
         if author is None and self._gate is not None:
             self._unfollowed.append(update)
+            self._unfollowed_bytes += len(update)
+            if self._unfollowed_bytes > _MAX_UNFOLLOWED_BYTES:
+                self._drop_gate()
         self._applied += 1
         self._entries.append(_Entry(self._applied, update, author))
         self._pending_bytes += len(update)
-        self._document_bytes += len(update)
-        self._full_state = None
+        self._full_answer = None
         self._work.set()
 
     def _ask_for_missing(self, connection: Connection, member: _Member) -> None:
@@ -329,8 +394,10 @@ class Room(YRoom):
         member.gap = False
         if self._committed >= self._applied:
             self._acknowledge(connection, member, connection.update_frames)
-        else:
-            member.marks.append((connection.update_frames, self._applied))
+            return
+        if member.marks and member.marks[-1][1] == self._applied:
+            member.marks.pop()
+        member.marks.append((connection.update_frames, self._applied))
 
     def _request(self, connection: Connection, command: Command) -> None:
         if self.runs is None:
@@ -340,35 +407,53 @@ class Room(YRoom):
             self.runs.request(command, connection.user, connection.tell)
         except CommandRefused as refused:
             connection.tell(Refused(str(refused)))
+        except Exception:
+            log.exception("A command failed", extra={"notebook": self.id})
+            connection.tell(Refused("This went wrong on the server; its log says why."))
 
     # -- out ------------------------------------------------------------------------------------------------------
 
     async def commit(self) -> None:
-        """Returns when everything that is in the Doc by now is durable."""
+        """Returns when everything that is in the Doc by now is durable. Raises RoomClosed."""
+        if self._over:
+            raise RoomClosed("The notebook was closed meanwhile; try again.")
+        await self._committed_all()
+
+    async def _committed_all(self) -> None:
         if self._committed >= self._applied:
             return
+        if self._flushed.is_set():
+            raise RoomClosed("The notebook was closed meanwhile; try again.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._commits.append((self._applied, done))
         await done
 
     async def _flush_forever(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._entries:
-                await self._flush()
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._entries:
+                    await self._flush()
+        finally:
+            self._over = True
+            self._flushed.set()
+            for _, done in self._commits:
+                if not done.done():
+                    done.set_exception(RoomClosed("The notebook was closed meanwhile; try again."))
 
     async def _flush(self) -> None:
         batch, self._entries = self._entries, []
         size = sum(len(entry.update) for entry in batch)
         last, state = batch[-1].number, self.ydoc.get_state()
-        await self._save(_log_entries(batch))
+        parts = _parts(batch)
+        await self._save([LogEntry("" if author is None else author.user.id, update) for author, update in parts])
         before, self._committed_state = self._committed_state, state
         self._committed = last
         self._pending_bytes -= size
         self._release_held()
-        self._send_batch(batch, before)
-        for connection, member in self._members.items():
+        self._send_batch(parts, before)
+        for connection, member in list(self._members.items()):
             covered = 0
             while member.marks and member.marks[0][1] <= last:
                 covered = member.marks.popleft()[0]
@@ -379,11 +464,13 @@ class Room(YRoom):
             if not done.done():
                 done.set_result(None)
         log.debug("Committed a batch", extra={"notebook": self.id, "updates": len(batch), "bytes": size})
-        self._touch()
+        self.touch()
 
     async def _save(self, entries: list[LogEntry]) -> None:
-        """The same batch until it is durable; meanwhile nothing is acknowledged."""
-        for attempt in range(1 << 30):
+        """The same batch until it is durable; meanwhile nothing is acknowledged. Raises StoreError when that is
+        hopeless: browsers still have what was not acknowledged, and send it at their next join."""
+        began = asyncio.get_running_loop().time()
+        for attempt in count():
             try:
                 await self._store.append(self.id, self.epoch, entries)
                 return
@@ -393,17 +480,20 @@ class Room(YRoom):
             except StoreError as error:
                 log.error("Cannot save a notebook", extra={"notebook": self.id, "reason": str(error)})
                 self.tell(CannotSave(str(error)))
+                if asyncio.get_running_loop().time() - began >= _GIVE_UP_S:
+                    self.close_all(CLOSE_BUSY, "The notebook cannot be saved at the moment.")
+                    raise
                 await anyio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
 
-    def _send_batch(self, batch: list[_Entry], state_before: bytes) -> None:
-        authors = {entry.author for entry in batch}
-        only = authors.pop() if len(authors) == 1 else None
-        update = batch[0].update if len(batch) == 1 else merge_updates(*(entry.update for entry in batch))
-        payload = sync_update(update)
-        frame = websocket_frame(payload)
-        for connection, member in self._members.items():
-            if member.synced and connection is not only:
-                connection.post_update(payload, frame, state_before)
+    def _send_batch(self, parts: list[tuple[Connection | None, bytes]], state_before: bytes) -> None:
+        only = parts[0][0] if all(author is parts[0][0] for author, _ in parts) else None
+        updates = [update for _, update in parts]
+        for start in range(0, len(updates), _MAX_MERGED):
+            payload = sync_update(_merged(updates[start : start + _MAX_MERGED]))
+            frame = websocket_frame(payload)
+            for connection, member in self._members.items():
+                if member.synced and (only is None or connection is not only):
+                    connection.post_update(payload, frame, state_before)
 
     def _acknowledge(self, connection: Connection, member: _Member, frames: int) -> None:
         if frames > member.acknowledged:
@@ -411,39 +501,43 @@ class Room(YRoom):
             connection.tell(Acknowledged(frames))
 
     def _answer(self, connection: Connection, state_vector: bytes) -> None:
-        """STEP2, once all it holds is committed. From then on the Connection gets every batch (R4)."""
-        try:
-            update = self._diff(state_vector)
-        except ValueError:
-            connection.close(CLOSE_MALFORMED, "The state vector cannot be decoded.")
-            return
-        self._hold(lambda: self._deliver_answer(connection, sync_step2(update)))
+        """STEP2, once all it holds is committed. From then on the Connection gets every batch (R4).
 
-    def _diff(self, state_vector: bytes) -> bytes:
-        if state_vector not in (b"", b"\x00"):
-            return self.ydoc.get_update(state_vector)
-        if self._full_state is None:
-            self._full_state = self.ydoc.get_update()
-        return self._full_state
-
-    def _deliver_answer(self, connection: Connection, payload: bytes) -> None:
-        if member := self._members.get(connection):
-            member.synced = True
-            connection.post(payload)
+        One answer waits at most: a later question knows of everything that an earlier one did.
+        """
+        if state_vector == b"\x00":
+            if self._full_answer is None:
+                payload = sync_step2(self.ydoc.get_update())
+                self._full_answer = payload, websocket_frame(payload)
+            answer = _Held(self._applied, *self._full_answer)
+        else:
+            try:
+                answer = _Held(self._applied, sync_step2(self.ydoc.get_update(state_vector)))
+            except ValueError:
+                connection.close(CLOSE_MALFORMED, "The state vector cannot be decoded.")
+                return
+        connection.charge(len(answer.payload))
+        self._members[connection].answer = answer
+        self._release(connection)
 
     def _catch_up(self, connection: Connection) -> None:
         payload = sync_update(self.ydoc.get_update(connection.state_before_gap))
-        self._hold(lambda: connection.caught_up(payload))
-
-    def _hold(self, deliver: Callable[[], None]) -> None:
-        if self._committed >= self._applied:
-            deliver()
-        else:
-            self._held.append(_Held(self._applied, deliver))
+        self._members[connection].catch_up = _Held(self._applied, payload)
+        self._release(connection)
 
     def _release_held(self) -> None:
-        while self._held and self._held[0].number <= self._committed:
-            self._held.popleft().deliver()
+        for connection in self._members:
+            self._release(connection)
+
+    def _release(self, connection: Connection) -> None:
+        member = self._members[connection]
+        if member.answer is not None and member.answer.number <= self._committed:
+            answer, member.answer = member.answer, None
+            member.synced = True
+            connection.post(answer.payload, answer.frame)
+        if member.catch_up is not None and member.catch_up.number <= self._committed:
+            diff, member.catch_up = member.catch_up, None
+            connection.caught_up(diff.payload)
 
     # -- presence -------------------------------------------------------------------------------------------------
 
@@ -473,23 +567,35 @@ class Room(YRoom):
             connection.post_presence(clients, payload, frame)
 
 
-def load_doc(updates: tuple[bytes, ...]) -> NotebookDoc:
-    """A live Doc from its log, all rows at once."""
+async def load_doc(updates: Sequence[bytes]) -> NotebookDoc:
+    """A live Doc from its log. A long log is applied in portions: other Rooms go on meanwhile."""
     doc: NotebookDoc = Doc()
     notebook.roots(doc)
-    if updates:
+    at = 0
+    while at < len(updates):
+        stop, size = at, 0
+        while stop < len(updates) and stop - at < _MAX_MERGED and size < _MAX_LOADED_BYTES:
+            size += len(updates[stop])
+            stop += 1
+        # Nobody else has this Doc yet, so the awaits lie between transactions and never in one (P7).
         with doc.transaction(origin=SERVER_ORIGIN):
-            doc.apply_update(updates[0] if len(updates) == 1 else merge_updates(*updates))
+            for update in updates[at:stop]:
+                doc.apply_update(update)
+        at = stop
+        await checkpoint()
     return doc
 
 
-def _log_entries(batch: list[_Entry]) -> list[LogEntry]:
-    """One row for what one User wrote in a row."""
-    rows: list[tuple[str, list[bytes]]] = []
+def _parts(batch: Sequence[_Entry]) -> list[tuple[Connection | None, bytes]]:
+    """What one author wrote in a row, merged."""
+    groups: list[tuple[Connection | None, list[bytes]]] = []
     for entry in batch:
-        user: UserId | str = "" if entry.author is None else entry.author.user.id
-        if rows and rows[-1][0] == user:
-            rows[-1][1].append(entry.update)
+        if groups and groups[-1][0] is entry.author and len(groups[-1][1]) < _MAX_MERGED:
+            groups[-1][1].append(entry.update)
         else:
-            rows.append((user, [entry.update]))
-    return [LogEntry(user, parts[0] if len(parts) == 1 else merge_updates(*parts)) for user, parts in rows]
+            groups.append((entry.author, [entry.update]))
+    return [(author, _merged(updates)) for author, updates in groups]
+
+
+def _merged(updates: Sequence[bytes]) -> bytes:
+    return updates[0] if len(updates) == 1 else merge_updates(*updates)

@@ -9,31 +9,45 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio.abc import TaskGroup
 
 from collab import notebook
-from collab.connection import Connection
 from collab.model import NotebookId
+from collab.notebook import NotebookDoc
 from collab.room import Room, Runs, load_doc
-from collab.store.store import Store, StoreError
+from collab.store.store import NoNotebook, Store, StoreError
 from collab.wire import CLOSE_RESTARTING
 
 log = logging.getLogger(__name__)
 
 _INDEX_QUIET_S: Final = 1.0
+_INDEX_AT_LEAST_S: Final = 5.0
+_LOOK_S: Final = 1.0
+_MAX_LOADS: Final = 8  # at once: a restart brings everyone back together (crdt.md X5)
+_REOPEN_S: Final = (1.0, 5.0, 15.0, 30.0)
 
 
 @dataclass(slots=True)
 class _Open:
     room: Room
-    users: int = 0
+    users: int = 1
+    used: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
-    live: bool = False
     indexed: tuple[str, str] = ("", "")
+
+    @property
+    def ends(self) -> bool:
+        return self.closing.is_set() or self.room.over
+
+    @property
+    def needed(self) -> bool:
+        return self.users > 0 or _is_live(self.room)
 
 
 class Rooms:
@@ -44,7 +58,8 @@ class Rooms:
         self._runs_of = runs_of
         self._grace_s = grace_s
         self._open: dict[NotebookId, _Open] = {}
-        self._locks: dict[NotebookId, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[NotebookId, asyncio.Lock] = WeakValueDictionary()
+        self._loads = asyncio.Semaphore(_MAX_LOADS)
         self._tasks: TaskGroup | None = None
         self._ending = False
 
@@ -85,18 +100,15 @@ class Rooms:
         """The Room, opened if it is not, and kept open for as long as this lasts. Raises NoNotebook and StoreError."""
         async with self._locks.setdefault(id, asyncio.Lock()):
             open = self._open.get(id)
-            if open is None or open.closing.is_set():
-                open = await self._load(id)
-            open.users += 1
+            if open is None or open.ends:
+                open = await self._load(id, open)
+            else:
+                open.users += 1
+                open.used.set()
         try:
             yield open.room
         finally:
             open.users -= 1
-            open.changed.set()
-
-    async def serve(self, id: NotebookId, connection: Connection) -> None:
-        async with self.use(id) as room:
-            await room.serve(connection)
 
     async def close(self, id: NotebookId) -> None:
         """Flushes and closes the Room if it is open; its Connections end with 1012."""
@@ -105,28 +117,37 @@ class Rooms:
             open.closing.set()
             await open.closed.wait()
 
-    async def _load(self, id: NotebookId) -> _Open:
-        """The caller holds the lock."""
-        if self._ending or self._tasks is None:
-            raise StoreError("The server is being stopped.")
-        before = self._open.get(id)
+    async def _load(self, id: NotebookId, before: _Open | None) -> _Open:
+        """Used by the caller, who holds the lock."""
         if before is not None:
             await before.closed.wait()
-        found = await self._store.load(id)
-        room = Room(id, found.epoch, load_doc(found.updates), self._store)
+        async with self._loads:
+            if self._ending or self._tasks is None:
+                raise StoreError("The server is being stopped.")
+            found = await self._store.load(id)
+            room = Room(id, found.epoch, await _doc_of(id, found.updates), self._store)
+        if self._ending:
+            raise StoreError("The server is being stopped.")
         room.runs = None if self._runs_of is None else self._runs_of(room)
         open = _Open(room, indexed=_indexed(room))
-        await self._tasks.start(self._keep, open)
+        self._open[id] = open
+        self._tasks.start_soon(self._keep, open)
+        try:
+            await open.ready.wait()
+            if open.closed.is_set():
+                raise StoreError("The notebook could not be opened; the server's log says why.")
+        except BaseException:
+            open.users -= 1
+            raise
         return open
 
-    async def _keep(self, open: _Open, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def _keep(self, open: _Open) -> None:
         """The life of one Room. When it fails, its sockets close with 1012 and the next join loads it again."""
-        id = open.room.id
-        self._open[id] = open
+        id, live = open.room.id, False
         open.room.watch(open.changed.set)
         try:
             async with open.room.opened():
-                task_status.started()
+                open.ready.set()
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._note_changes, open)
                     tasks.start_soon(self._close_unused, open)
@@ -134,43 +155,84 @@ class Rooms:
                     tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await self._note(open)
-        except Exception:
+        except BaseException as error:
+            if not _is_failure(error):
+                raise
             log.exception("A room failed", extra={"notebook": id})
+            live = _is_live(open.room)
         finally:
             if self._open.get(id) is open:
                 del self._open[id]
             open.closing.set()
             open.closed.set()
+            open.ready.set()
+        if live and self._tasks is not None:
+            self._tasks.start_soon(self._reopen, id)
+
+    async def _reopen(self, id: NotebookId) -> None:
+        """What was running goes on, also when no browser comes back."""
+        for pause_s in _REOPEN_S:
+            await anyio.sleep(pause_s)
+            try:
+                async with self.use(id):
+                    return
+            except NoNotebook:
+                return
+            except StoreError as error:
+                log.error("A live notebook cannot be opened", extra={"notebook": id, "reason": str(error)})
 
     async def _close_unused(self, open: _Open) -> None:
         while True:
-            await anyio.sleep(self._grace_s)
-            if open.users or _is_live(open.room):
-                open.changed.clear()
-                await open.changed.wait()
+            if open.needed:
+                await anyio.sleep(_LOOK_S)
                 continue
-            open.closing.set()
-            return
+            open.used.clear()
+            with anyio.move_on_after(self._grace_s) as grace:
+                await open.used.wait()
+            if grace.cancelled_caught and not open.needed:
+                open.closing.set()
+                return
 
     async def _note_changes(self, open: _Open) -> None:
         """After edits, once they pause or every few seconds."""
         while True:
-            await anyio.sleep(_INDEX_QUIET_S)
+            await open.changed.wait()
+            with anyio.move_on_after(_INDEX_AT_LEAST_S):
+                while open.changed.is_set():
+                    open.changed.clear()
+                    await anyio.sleep(_INDEX_QUIET_S)
+            open.changed.clear()
             await self._note(open)
 
     async def _note(self, open: _Open) -> None:
         room = open.room
         try:
-            live = _is_live(room)
-            if live != open.live:
-                await self._store.set_live(room.id, live)
-                open.live = live
+            # Always: whoever runs something says so in the store by itself, before it runs.
+            await self._store.set_live(room.id, _is_live(room))
             indexed = _indexed(room)
             if indexed != open.indexed:
                 await self._store.index(room.id, *indexed)
                 open.indexed = indexed
         except StoreError as error:
             log.warning("Cannot update the library", extra={"notebook": room.id, "reason": str(error)})
+
+
+async def _doc_of(id: NotebookId, updates: tuple[bytes, ...]) -> NotebookDoc:
+    """Raises StoreError: one notebook that cannot be read is no reason for the others to stay closed."""
+    try:
+        return await load_doc(updates)
+    except BaseException as error:
+        if not _is_failure(error):
+            raise
+        log.exception("The log of a notebook cannot be read", extra={"notebook": id})
+        raise StoreError("This notebook cannot be opened, as its log cannot be read; restore a backup.") from error
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Of one Room: an Exception, or a panic of pycrdt, which is none; not the end of a task or of the program."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_failure(inner) for inner in error.exceptions)
+    return isinstance(error, Exception) or notebook.is_panic(error)
 
 
 def _is_live(room: Room) -> bool:

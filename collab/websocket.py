@@ -42,7 +42,10 @@ class BrowserSocket:
         self._write_now = websocket.scope.get("extensions", {}).get(_WRITE_NOW)
 
     async def receive(self) -> bytes | None:
-        message = await self._websocket.receive()
+        try:
+            message = await self._websocket.receive()
+        except RuntimeError:  # what Starlette says of a socket that is over
+            return None
         if message["type"] == "websocket.disconnect":
             return None
         data: bytes | None = message.get("bytes")

@@ -33,6 +33,13 @@ CLOSE_REFUSED: Final = 4422
 CLOSE_RESTARTING: Final = 1012
 CLOSE_BUSY: Final = 1013
 
+# Far from the largest integer of JavaScript, as clocks are raised here.
+_MAX_CLOCK: Final = 2**48
+
+# More brackets than any command, presence state or notebook's metadata has.
+_MAX_BRACKETS: Final = 100_000
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
 
 class BadFrame(ValueError):
     """Bytes that are no frame of ours; the message says why, for the close reason."""
@@ -90,10 +97,13 @@ def parse_frame(data: bytes) -> Frame:
         reader.end()
         match sub:
             case 0:
+                _check_count(payload, 2)  # client and clock
                 return SyncStep1(payload)
             case 1:
+                _check_count(payload, 3)  # number of structs, client and clock
                 return SyncStep2(payload)
             case 2:
+                _check_count(payload, 3)
                 return SyncUpdate(payload)
             case _:
                 raise BadFrame(f"Sync message {sub} does not exist.")
@@ -118,20 +128,27 @@ def parse_frame(data: bytes) -> Frame:
     raise BadFrame(f"Frame kind {kind} does not exist.")
 
 
+def _check_count(payload: bytes, least: int) -> None:
+    """pycrdt makes room for as many clients as a payload claims to have: five bytes could cost half a gigabyte."""
+    inner = _Reader(payload)
+    if inner.varuint() * least > len(inner.rest()):
+        raise BadFrame("A count in the frame is larger than the frame.")
+
+
 def parse_json(text: bytes) -> object:
-    """JSON of at most MAX_JSON_DEPTH levels, without lone surrogates. Raises BadFrame."""
-    depth = deepest = 0
-    for byte in text:  # an upper bound: brackets inside strings count too
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    if deepest > MAX_JSON_DEPTH:
-        raise BadFrame(f"JSON is nested deeper than {MAX_JSON_DEPTH} levels.")
+    """JSON of at most MAX_JSON_DEPTH levels that JavaScript can read, without lone surrogates. Raises BadFrame."""
+    brackets = text.translate(None, _NO_BRACKETS)
+    if len(brackets) > _MAX_BRACKETS:
+        raise BadFrame("The JSON has too many parts.")
+    depth = 0
+    for bracket in brackets:  # an upper bound: brackets inside strings count too
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_JSON_DEPTH:
+            raise BadFrame(f"JSON is nested deeper than {MAX_JSON_DEPTH} levels.")
     try:
         value: object = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
+        # Python reads NaN and 1e999 and would send them on as what no browser can parse.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, UnicodeError, RecursionError) as error:
         raise BadFrame("The payload is not valid JSON.") from error
     return value
@@ -206,6 +223,8 @@ class _Reader:
 
     def presence(self) -> Presence:
         client, clock = self.varuint(), self.varuint()
+        if clock > _MAX_CLOCK:
+            raise BadFrame("The clock of a presence state is too large.")
         state = parse_json(self.varbytes())
         if state is not None and not isinstance(state, dict):
             raise BadFrame("A presence state is a JSON object or null.")

@@ -1,0 +1,51 @@
+"""An update log in memory whose commits can be held back or refused, to see what a Room does meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+
+from collab.model import NotebookId
+from collab.store.store import Log, LogEntry, NoNotebook, StoreError
+
+
+class MemoryLog:
+    def __init__(self) -> None:
+        self._epochs: dict[NotebookId, int] = {}
+        self._rows: dict[NotebookId, list[LogEntry]] = {}
+        self._open = asyncio.Event()
+        self._open.set()
+        self.trouble: str = ""
+        self.appends = 0
+
+    def add(self, notebook: NotebookId, update: bytes, epoch: int = 1) -> None:
+        self._epochs[notebook] = epoch
+        self._rows[notebook] = [LogEntry("", update)]
+
+    def hold(self) -> None:
+        """Appends wait from now on."""
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    def delete(self, notebook: NotebookId) -> None:
+        del self._epochs[notebook], self._rows[notebook]
+
+    def rows(self, notebook: NotebookId) -> list[LogEntry]:
+        return list(self._rows[notebook])
+
+    # -- store.UpdateLog ---------------------------------------------------------------------------------------------
+
+    async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+        self.appends += 1
+        await asyncio.sleep(0)
+        await self._open.wait()
+        if self.trouble:
+            raise StoreError(self.trouble)
+        if self._epochs.get(notebook) != epoch:
+            raise NoNotebook("The notebook is gone.")
+        self._rows[notebook] += updates
+
+    async def load(self, notebook: NotebookId) -> Log:
+        if notebook not in self._epochs:
+            raise NoNotebook("The notebook is gone.")
+        return Log(self._epochs[notebook], tuple(entry.data for entry in self._rows[notebook]))
