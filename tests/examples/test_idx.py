@@ -1,4 +1,4 @@
-"""The IDX reader of digits-classifier.ipynb: reads the sample and real layouts, packed or not; refuses what is broken."""
+"""The IDX reader of digits-classifier.ipynb: what it reads, packed or not, and what it refuses with which sentence."""
 
 import functools
 import gzip
