@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -54,7 +53,7 @@ async def create(request: Request) -> Response:
         row = await imports.create_empty(services.store, title or notebook.UNTITLED)
     else:
         try:
-            row = await imports.import_notebook(services.store, services.blobs, data, PurePath(title).name or title)
+            row = await imports.import_notebook(services.store, services.blobs, data, title)
         except BadNotebook as error:
             raise HTTPException(400, str(error)) from error
     return JSONResponse({"id": row.id, "title": row.title}, 201)

@@ -76,7 +76,7 @@ class Served:
                 websocket.recv(timeout=20)
                 return 0, ""
         except ConnectionClosed as closed:
-            return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
+            return _verdict(closed)
         except InvalidStatus as refused:
             return CLOSED_BEFORE_ACCEPT, str(refused.response.status_code)
 
@@ -147,6 +147,19 @@ def ended(data: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     process = start(data, *arguments, **variables)
     _, words = process.communicate(timeout=20)
     return process.returncode, words
+
+
+def closing(websocket: ClientConnection) -> tuple[int, str]:
+    """Code and reason of a socket that is about to be closed; what is still sent on it is read."""
+    try:
+        while True:
+            websocket.recv(timeout=20)
+    except ConnectionClosed as closed:
+        return _verdict(closed)
+
+
+def _verdict(closed: ConnectionClosed) -> tuple[int, str]:
+    return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
 
 
 def made(client: httpx.Client, title: str = "A title", notebook: object = None) -> str:
