@@ -39,6 +39,7 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     phase: "synced",
     save: "Saved",
     saveReason: "",
+    unsaved: false,
     role,
     user: null,
     epoch: 1,
@@ -46,6 +47,7 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     queue: [],
     people: [],
     ended: null,
+    recovered: [],
   }));
   cleanup.push(() => {
     undo.destroy();
@@ -63,6 +65,7 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     onEvent: () => () => {},
     setPresence: (change) => void told.push(change),
     sources: async () => ({}),
+    recoveredTaken: () => {},
     retryNow: () => {},
     close: () => {},
   };

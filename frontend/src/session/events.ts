@@ -45,9 +45,10 @@ export type Event =
 
 const STATUSES: readonly RuntimeStatus[] = ["none", "starting", "idle", "busy", "restarting", "reconnecting", "dead"];
 
-/** Null for a type this page does not know: a newer server may say more. Fields of another type count as absent. */
+/** Null for what is no event, or one of a type this page does not know: a newer server may say more. Fields of another
+ * type count as absent. */
 export function parseEvent(text: string): Event | null {
-  const value: unknown = JSON.parse(text);
+  const value = parseJson(text);
   if (!isObject(value)) return null;
   const string = (key: string): string => (typeof value[key] === "string" ? value[key] : "");
   const number = (key: string): number => (typeof value[key] === "number" ? value[key] : 0);
@@ -101,6 +102,14 @@ export function parseEvent(text: string): Event | null {
       return { type: "notice", text: string("text"), user: typeof value["user"] === "string" ? value["user"] : null };
     default:
       return null;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

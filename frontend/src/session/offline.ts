@@ -11,23 +11,43 @@ export interface OfflineCopy {
   close(): Promise<void>;
 }
 
+/** Merges what is kept into `doc` and keeps what comes. Null when this browser keeps nothing. */
+export type OpenCopy = (doc: Y.Doc, notebookId: string, epoch: number) => Promise<OfflineCopy | null>;
+
 // A browser that keeps nothing (a private window) must not keep the notebook from opening.
 const LOAD_WITHIN_MS = 3_000;
 
-/** Merges what is kept into `doc` and keeps what comes. Null when this browser keeps nothing. */
-export async function openOfflineCopy(doc: Y.Doc, notebookId: string, epoch: number): Promise<OfflineCopy | null> {
+export const openOfflineCopy: OpenCopy = async (doc, notebookId, epoch) => {
   if (typeof indexedDB === "undefined") return null;
   const persistence = new IndexeddbPersistence(`collab:${notebookId}:${epoch}`, doc);
-  const loaded = await Promise.race([
-    persistence.whenSynced.then(
-      () => true,
-      () => false,
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const outcome = await Promise.race([
+    persistence.whenSynced.then(() => "loaded" as const),
+    // The library says nothing when storage is forbidden; its own promise for the database does.
+    persistence._db.then(
+      () => new Promise<never>(() => {}),
+      () => "forbidden" as const,
     ),
-    new Promise<false>((resolve) => setTimeout(() => resolve(false), LOAD_WITHIN_MS)),
+    new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), LOAD_WITHIN_MS);
+    }),
   ]);
-  if (!loaded) return null;
+  clearTimeout(timer);
+  if (outcome === "forbidden") return null;
+  // A late one stays: what it holds is merged when it comes.
   return {
-    forget: () => persistence.clearData(),
+    async forget() {
+      const database = await persistence._db;
+      // Emptied, not deleted: another tab may have it open, and deleting would wait for that one.
+      const emptied = new Promise<void>((resolve, reject) => {
+        const transaction = database.transaction(["updates"], "readwrite");
+        transaction.oncomplete = () => resolve();
+        transaction.onabort = () => reject(transaction.error ?? new Error("The copy in this browser stays."));
+        transaction.objectStore("updates").clear();
+      });
+      const closed = persistence.destroy();
+      await Promise.all([emptied, closed]);
+    },
     close: () => persistence.destroy(),
   };
-}
+};

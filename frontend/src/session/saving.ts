@@ -26,19 +26,48 @@ export const NOTHING_SENT: Saving = {
   unsent: false,
 };
 
-export function saveState(saving: Saving, now: number): Save {
-  if (!saving.connected) return "Offline";
-  if (saving.sent <= saving.acknowledged && !saving.unsent) return "Saved";
-  if (saving.trouble !== "") return "Not saved";
-  return saving.waitingSince !== null && now - saving.waitingSince >= PATIENCE_MS ? "Not saved" : "Saving";
+/** Whether something written here is not durable on the server. */
+export function isUnsaved(saving: Saving): boolean {
+  return saving.sent > saving.acknowledged || saving.unsent;
 }
 
+export function saveState(saving: Saving, now: number): Save {
+  if (!saving.connected) return "Offline";
+  if (!isUnsaved(saving)) return "Saved";
+  if (saving.trouble !== "") return "Not saved";
+  return patienceLeft(saving, now) === 0 ? "Not saved" : "Saving";
+}
+
+/** How long "Saving" may still be said, in ms. */
+export function patienceLeft({ waitingSince }: Saving, now: number): number {
+  return waitingSince === null ? PATIENCE_MS : Math.max(0, waitingSince + PATIENCE_MS - now);
+}
+
+/** An edit was made that is not on its way yet. */
+export function edited(saving: Saving, now: number): Saving {
+  return { ...saving, unsent: true, waitingSince: saving.waitingSince ?? now, trouble: troubleNow(saving) };
+}
+
+/** Everything that was unsent is in a frame now. */
 export function sent(saving: Saving, now: number): Saving {
-  return { ...saving, sent: saving.sent + 1, waitingSince: saving.waitingSince ?? now, unsent: false };
+  const { waitingSince } = saving;
+  return {
+    ...saving,
+    sent: saving.sent + 1,
+    waitingSince: waitingSince ?? now,
+    unsent: false,
+    trouble: troubleNow(saving),
+  };
 }
 
 export function acknowledged(saving: Saving, frames: number, now: number): Saving {
   const done = Math.max(saving.acknowledged, Math.min(frames, saving.sent));
   if (done === saving.acknowledged) return saving;
-  return { ...saving, acknowledged: done, trouble: "", waitingSince: done >= saving.sent ? null : now };
+  const all = done >= saving.sent && !saving.unsent;
+  return { ...saving, acknowledged: done, trouble: "", waitingSince: all ? null : now };
+}
+
+/** Trouble with what others wrote, while nothing of ours waited, says nothing about the next edit. */
+function troubleNow(saving: Saving): string {
+  return isUnsaved(saving) ? saving.trouble : "";
 }

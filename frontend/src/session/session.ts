@@ -1,21 +1,25 @@
 /** One tab's life in a notebook: the document in step with the server, presence, commands and events. No DOM. */
 import { digest } from "lib0/hash/sha256";
-import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
+import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
 import { createStore, type StoreApi } from "zustand/vanilla";
 import { cellOf, type Notebook, openNotebook } from "../notebook/schema.ts";
 import { createUndo, type Undo } from "../notebook/undo.ts";
+import { createAsks } from "./asks.ts";
 import type { Command } from "./commands.ts";
 import { type Completions, type Event, parseEvent, type RuntimeStatus, type User } from "./events.ts";
-import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
+import { type OfflineCopy, type OpenCopy, openOfflineCopy } from "./offline.ts";
 import { type Person, peopleOf, samePeople } from "./people.ts";
+import { createPresence } from "./presence.ts";
+import { keepRecovered, type Recovered, readRecovered, recover, type TextStorage } from "./recovered.ts";
 import * as saving from "./saving.ts";
 import { createSocket, type WebSocketClass } from "./socket.ts";
-import { awarenessFrame, commandFrame, readFrame, step1Frame, step2Frame, updateFrame } from "./wire.ts";
+import { commandFrame, type Frame, readFrame, step1Frame, step2Frame, updateFrame } from "./wire.ts";
 
 export type { Command } from "./commands.ts";
 export type { Completions, Event, RuntimeStatus, User } from "./events.ts";
 export type { Person } from "./people.ts";
+export type { Recovered } from "./recovered.ts";
 export type { Save } from "./saving.ts";
 
 export interface RuntimeState {
@@ -33,6 +37,8 @@ export interface SessionState {
   readonly save: saving.Save;
   /** Why it is "Not saved", if the server said so. */
   readonly saveReason: string;
+  /** Whether something written here is not durable on the server: leaving the page is worth a question. */
+  readonly unsaved: boolean;
   /** Null before the first join. */
   readonly role: string | null;
   readonly user: User | null;
@@ -41,6 +47,8 @@ export interface SessionState {
   readonly queue: readonly string[];
   readonly people: readonly Person[];
   readonly ended: { readonly code: number; readonly reason: string } | null;
+  /** What the server did not take, of this session and of earlier ones; newest first. */
+  readonly recovered: readonly Recovered[];
 }
 
 export interface PresenceState {
@@ -65,6 +73,8 @@ export interface Session {
   setPresence(change: Partial<PresenceState>): void;
   /** SHA-256 (hex) of each cell's source; cells that are gone are left out. */
   sources(ids: readonly string[]): Promise<Record<string, string>>;
+  /** The recovered work is in its person's hands now. */
+  recoveredTaken(): void;
   retryNow(): void;
   close(): void;
 }
@@ -74,17 +84,23 @@ export interface SessionOptions {
   /** Of the socket, without a query. */
   readonly url: string;
   readonly WebSocket?: WebSocketClass;
-  /** Keep a copy in the browser. */
-  readonly offline?: boolean;
+  /** Keep a copy in the browser, in IndexedDB unless told where. */
+  readonly offline?: boolean | OpenCopy;
+  /** Where work goes that the server refused; without one it lasts as long as the session. */
+  readonly storage?: TextStorage | null;
 }
 
 const NO_RUNTIME: RuntimeState = { status: "none", kernel: "", session: "", reason: "", by: "" };
 const SCHEMA = 1;
-const ANSWER_WITHIN_MS = 10_000;
 // Typing goes out at once; what follows within this time goes out together.
 const SEND_WINDOW_MS = 15;
-const PRESENCE_WINDOW_MS = 50;
+// An update over 1 MB is refused (crdt.md V8), but not what answers the server's STEP1: that is how offline work comes.
+const MOST_UPDATE_BYTES = 1_000_000;
 const EDITING_ROLES: readonly string[] = ["editor", "owner"];
+const LOWERED = "Your role was lowered before it was saved.";
+const SIGN_IN = 4401;
+// What the server refused would be refused again after a reload, and 4409 is another life of the notebook.
+const USELESS_AFTER: readonly number[] = [4400, 4409, 4413, 4422];
 
 export function openSession(options: SessionOptions): Session {
   const doc = new Y.Doc();
@@ -92,10 +108,12 @@ export function openSession(options: SessionOptions): Session {
   const undo = createUndo(notebook);
   const awareness = new Awareness(doc);
   awareness.setLocalState({ cell: null, cursor: null, mode: "command" } satisfies PresenceState);
+  const storage = options.storage ?? null;
   const store = createStore<SessionState>(() => ({
     phase: "connecting",
     save: "Saving",
     saveReason: "",
+    unsaved: false,
     role: null,
     user: null,
     epoch: null,
@@ -103,17 +121,21 @@ export function openSession(options: SessionOptions): Session {
     queue: [],
     people: [],
     ended: null,
+    recovered: readRecovered(storage, options.notebookId),
   }));
   const listeners = new Set<(event: Event) => void>();
-  // Who waits for the answer to a request; nobody else hears of it.
-  const asks = new Map<number, (event: Event) => void>();
+  const asks = createAsks();
   const remote = Symbol("server");
 
   let state = saving.NOTHING_SENT;
+  // Cells that were written in since everything was durable.
+  const touched = new Set<string>();
   let copy: OfflineCopy | null = null;
   let opening: Promise<void> | null = null;
   // Whether our STEP2 is out on this socket, so that later edits follow by themselves.
   let live = false;
+  // What the server had when it asked; what a new editor has beyond that goes out.
+  let serverVector: Uint8Array = new Uint8Array([0]);
   let request = 0;
   let closed = false;
 
@@ -125,12 +147,24 @@ export function openSession(options: SessionOptions): Session {
   const showSaving = (next: saving.Saving): void => {
     state = next;
     clearTimeout(patience);
-    const { phase, save, saveReason } = store.getState();
-    if (phase === "connecting") return;
+    if (!saving.isUnsaved(state)) touched.clear();
+    const unsaved = mayEdit() && saving.isUnsaved(state);
+    const { phase, ...shown } = store.getState();
     const now = Date.now();
-    const shown = mayEdit() || !state.connected ? saving.saveState(state, now) : "Saved";
-    if (shown !== save || state.trouble !== saveReason) store.setState({ save: shown, saveReason: state.trouble });
-    if (shown === "Saving") patience = setTimeout(() => showSaving(state), saving.PATIENCE_MS);
+    const save = mayEdit() || !state.connected ? saving.saveState(state, now) : "Saved";
+    const saveReason = save === "Not saved" ? state.trouble : "";
+    if (unsaved !== shown.unsaved) store.setState({ unsaved });
+    // Before the first join there is nothing to say but that it comes.
+    if (phase === "connecting") return;
+    if (save !== shown.save || saveReason !== shown.saveReason) store.setState({ save, saveReason });
+    if (save === "Saving") patience = setTimeout(() => showSaving(state), saving.patienceLeft(state, now));
+  };
+
+  const keepForLater = (reason: string): void => {
+    const work = recover(notebook, touched, reason, Date.now());
+    if (work === null) return;
+    const { recovered } = store.getState();
+    store.setState({ recovered: keepRecovered(storage, options.notebookId, [work, ...recovered]) });
   };
 
   // -- edits out ----------------------------------------------------------------------------------------------------
@@ -143,20 +177,24 @@ export function openSession(options: SessionOptions): Session {
     const update = waiting.length === 1 ? waiting[0] : Y.mergeUpdates(waiting);
     waiting = [];
     if (update === undefined || !live) return;
-    if (socket.send(updateFrame(update))) showSaving(saving.sent(state, Date.now()));
+    const frame = update.length > MOST_UPDATE_BYTES ? step2Frame(update) : updateFrame(update);
+    if (socket.send(frame)) showSaving(saving.sent(state, Date.now()));
   };
+
+  notebook.cells.observeDeep((events, transaction) => {
+    if (transaction.origin === remote) return;
+    for (const event of events) {
+      const [id] = event.path;
+      for (const key of id === undefined ? event.keys.keys() : [String(id)]) touched.add(key);
+    }
+  });
 
   doc.on("update", (update: Uint8Array, origin: unknown) => {
     if (origin === remote || !mayEdit()) return;
-    if (!live) {
-      showSaving({ ...state, unsent: true }); // our next STEP2 has it
-      return;
-    }
+    showSaving(saving.edited(state, Date.now()));
+    if (!live) return; // our next STEP2 has it
     waiting.push(update);
-    if (window_ !== undefined) {
-      showSaving({ ...state, unsent: true, waitingSince: state.waitingSince ?? Date.now() });
-      return;
-    }
+    if (window_ !== undefined) return;
     flush();
     window_ = setTimeout(() => {
       window_ = undefined;
@@ -166,43 +204,70 @@ export function openSession(options: SessionOptions): Session {
 
   // -- presence -----------------------------------------------------------------------------------------------------
 
-  let presenceTimer: ReturnType<typeof setTimeout> | undefined;
-  const announce = (): void => {
-    presenceTimer = undefined;
-    socket.send(awarenessFrame(encodeAwarenessUpdate(awareness, [awareness.clientID])));
-  };
-
   const showPeople = (): void => {
     const { user, role, people } = store.getState();
     const next = peopleOf(awareness, user === null || role === null ? null : { user, role });
     if (!samePeople(people, next)) store.setState({ people: next });
   };
 
-  awareness.on("update", (_change: object, origin: unknown) => {
-    if (origin === "local" && live) presenceTimer ??= setTimeout(announce, PRESENCE_WINDOW_MS);
-    showPeople();
+  const presence = createPresence({
+    awareness,
+    send: (frame) => socket.send(frame),
+    isLive: () => live,
+    onChange: showPeople,
   });
 
   // -- frames in ----------------------------------------------------------------------------------------------------
 
+  /** The kept copy goes into the document before anything is exchanged. */
+  const openCopy = (epoch: number): void => {
+    const { offline = false } = options;
+    if (opening !== null || offline === false || !mayEdit()) return;
+    const open = offline === true ? openOfflineCopy : offline;
+    opening = open(doc, options.notebookId, epoch).then((opened) => {
+      if (closed) void opened?.close();
+      else copy = opened;
+    });
+  };
+
+  let generation = 0;
+  const whenOpened = (act: () => void): void => {
+    const mine = generation;
+    void (opening ?? Promise.resolve()).then(() => {
+      if (mine === generation && !closed) act();
+    });
+  };
+
   const joined = (event: Event & { type: "joined" }): void => {
+    const could = mayEdit();
     store.setState({ role: event.role, user: event.user, epoch: event.epoch });
     state = { ...saving.NOTHING_SENT, connected: true, unsent: state.unsent };
-    opening ??=
-      options.offline === true && mayEdit()
-        ? openOfflineCopy(doc, options.notebookId, event.epoch).then((opened) => {
-            copy = opened;
-          })
-        : Promise.resolve();
+    if (could && !mayEdit() && state.unsent) keepForLater(LOWERED);
+    openCopy(event.epoch);
     showPeople();
   };
 
-  const emit = (event: Event): void => {
-    const asked = "request" in event && event.request !== null ? asks.get(event.request) : undefined;
-    if (asked !== undefined) {
-      asked(event);
-      return;
+  const changeRole = (role: string): void => {
+    const could = mayEdit();
+    const { epoch } = store.getState();
+    store.setState({ role });
+    showPeople();
+    presence.announce();
+    if (could && !mayEdit()) {
+      if (saving.isUnsaved(state)) keepForLater(LOWERED);
+      waiting = [];
     }
+    if (!could && mayEdit() && epoch !== null) {
+      openCopy(epoch);
+      whenOpened(() => {
+        if (live) answerStep1(serverVector);
+      });
+    }
+    showSaving(state);
+  };
+
+  const emit = (event: Event): void => {
+    if (asks.hear(event)) return;
     for (const listener of [...listeners]) listener(event);
   };
 
@@ -218,13 +283,12 @@ export function openSession(options: SessionOptions): Session {
         showSaving({ ...state, trouble: event.reason });
         break;
       case "role_changed":
-        store.setState({ role: event.role });
-        showPeople();
-        showSaving(state);
+        changeRole(event.role);
         break;
       case "renamed":
         store.setState({ user: event.user });
         showPeople();
+        presence.announce();
         break;
       case "runtime_changed": {
         const { status, kernel, session, reason, by } = event;
@@ -239,26 +303,22 @@ export function openSession(options: SessionOptions): Session {
   };
 
   const answerStep1 = (stateVector: Uint8Array): void => {
-    if (mayEdit()) {
-      waiting = [];
-      if (socket.send(step2Frame(Y.encodeStateAsUpdate(doc, stateVector)))) state = saving.sent(state, Date.now());
-    }
+    serverVector = stateVector;
     live = true;
+    if (!mayEdit()) return;
+    waiting = [];
+    if (socket.send(step2Frame(Y.encodeStateAsUpdate(doc, stateVector)))) showSaving(saving.sent(state, Date.now()));
   };
 
-  const read = (data: Uint8Array): void => {
-    const frame = readFrame(data);
+  const act = (frame: Frame): void => {
     switch (frame.kind) {
       case "step1":
-        // The kept copy goes into the document before anything is exchanged.
         whenOpened(() => {
           const first = !live;
           answerStep1(frame.stateVector);
-          if (first) {
-            socket.send(step1Frame(Y.encodeStateVector(doc)));
-            // Raises the clock, without which the others would ignore a quick return (crdt.md A3).
-            awareness.setLocalState(awareness.getLocalState());
-          }
+          if (!first) return;
+          socket.send(step1Frame(Y.encodeStateVector(doc)));
+          presence.announce();
         });
         break;
       case "step2":
@@ -270,7 +330,7 @@ export function openSession(options: SessionOptions): Session {
         Y.applyUpdate(doc, frame.update, remote);
         break;
       case "awareness":
-        applyAwarenessUpdate(awareness, frame.update, remote);
+        presence.hear(frame.update);
         break;
       case "event": {
         const event = parseEvent(frame.text);
@@ -280,35 +340,32 @@ export function openSession(options: SessionOptions): Session {
     }
   };
 
-  let generation = 0;
-  const whenOpened = (act: () => void): void => {
-    const mine = generation;
-    void (opening ?? Promise.resolve()).then(() => {
-      if (mine === generation && !closed) act();
-    });
-  };
-
-  const forgetOthers = (): void => {
-    const others = [...awareness.getStates().keys()].filter((client) => client !== awareness.clientID);
-    for (const client of others) {
-      awareness.states.delete(client);
-      awareness.meta.delete(client);
+  const read = (data: Uint8Array): void => {
+    let frame: Frame;
+    try {
+      frame = readFrame(data);
+    } catch {
+      // What was in it would be missing from now on; a fresh connection brings it again.
+      socket.restart("The server sent a broken frame.");
+      return;
     }
-    showPeople();
+    act(frame);
   };
 
   const lost = (code: number, reason: string, final: boolean): void => {
     generation += 1;
-    const hadUnsaved = state.sent > state.acknowledged || waiting.length > 0 || state.unsent;
     live = false;
     waiting = [];
-    forgetOthers();
     const { phase } = store.getState();
-    if (final && !closed) store.setState({ phase: "ended", ended: { code, reason } });
-    else if (phase === "synced") store.setState({ phase: "offline" });
-    showSaving({ ...saving.NOTHING_SENT, unsent: hadUnsaved && mayEdit() });
-    // What the server refused for good would be refused again after a reload.
-    if (code === 4422) void copy?.forget();
+    const unsaved = saving.isUnsaved(state);
+    asks.giveUp("The connection to the server is lost.");
+    presence.forgetOthers();
+    if (final && !closed) {
+      store.setState({ phase: "ended", ended: { code, reason } });
+      if (unsaved && code !== SIGN_IN) keepForLater(reason);
+      if (USELESS_AFTER.includes(code)) void copy?.forget().catch(() => {}); // it is read again, and refused again
+    } else if (phase === "synced") store.setState({ phase: "offline" });
+    showSaving({ ...saving.NOTHING_SENT, unsent: unsaved });
   };
 
   const socket = createSocket(
@@ -317,7 +374,6 @@ export function openSession(options: SessionOptions): Session {
         const { epoch } = store.getState();
         return `${options.url}?schema=${SCHEMA}${epoch === null ? "" : `&epoch=${epoch}`}`;
       },
-      onOpen: () => {},
       onFrame: read,
       onClose: lost,
     },
@@ -341,22 +397,6 @@ export function openSession(options: SessionOptions): Session {
     return mine;
   };
 
-  const ask = <T>(command: Command, pick: (event: Event) => T | null): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const mine = send(command);
-      const timer = setTimeout(() => {
-        asks.delete(mine);
-        reject(new Error("The runtime did not answer."));
-      }, ANSWER_WITHIN_MS);
-      asks.set(mine, (event) => {
-        asks.delete(mine);
-        clearTimeout(timer);
-        const answer = pick(event);
-        if (answer === null) reject(new Error(event.type === "refused" ? event.reason : "The runtime did not answer."));
-        else resolve(answer);
-      });
-    });
-
   return {
     id: options.notebookId,
     notebook,
@@ -365,9 +405,9 @@ export function openSession(options: SessionOptions): Session {
     undo,
     send,
     complete: (code, cursor) =>
-      ask({ type: "complete", code, cursor }, (event) => (event.type === "completions" ? event : null)),
+      asks.ask(send({ type: "complete", code, cursor }), (event) => (event.type === "completions" ? event : null)),
     inspect: (code, cursor) =>
-      ask({ type: "inspect", code, cursor }, (event) => (event.type === "inspection" ? event.text : null)),
+      asks.ask(send({ type: "inspect", code, cursor }), (event) => (event.type === "inspection" ? event.text : null)),
     onEvent(callback) {
       listeners.add(callback);
       return () => listeners.delete(callback);
@@ -383,13 +423,21 @@ export function openSession(options: SessionOptions): Session {
       }
       return digests;
     },
+    recoveredTaken() {
+      const taken = store.getState().recovered.map((item) => ({ ...item, taken: true }));
+      store.setState({ recovered: keepRecovered(storage, options.notebookId, taken) });
+    },
     retryNow,
     close() {
       if (closed) return;
       flush();
       closed = true;
+      live = false;
       generation += 1;
-      for (const timer of [patience, window_, presenceTimer]) clearTimeout(timer);
+      clearTimeout(patience);
+      clearTimeout(window_);
+      presence.close();
+      asks.giveUp("The notebook was closed.");
       globalThis.removeEventListener?.("online", retryNow);
       socket.close();
       void copy?.close();

@@ -3,7 +3,6 @@
 export interface SocketHandlers {
   /** The epoch of an earlier join, to be asked for again; null before the first. */
   readonly url: () => string;
-  readonly onOpen: () => void;
   readonly onFrame: (data: Uint8Array) => void;
   /** The connection is gone; `final` when it will not be tried again. */
   readonly onClose: (code: number, reason: string, final: boolean) => void;
@@ -12,6 +11,8 @@ export interface SocketHandlers {
 export interface Socket {
   /** False when there is no connection; nothing is kept for later. */
   send(data: Uint8Array<ArrayBuffer>): boolean;
+  /** Gives this connection up for a fresh one. */
+  restart(reason: string): void;
   /** Tries now instead of at the end of the pause. */
   retryNow(): void;
   close(): void;
@@ -22,6 +23,7 @@ export type WebSocketClass = new (url: string) => WebSocket;
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
+const LASTING_MS = 5_000;
 // The server says something at least every 15 s (crdt.md X3).
 const SILENCE_MS = 25_000;
 
@@ -30,6 +32,8 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
   let timer: ReturnType<typeof setTimeout> | null = null;
   let pause = FIRST_PAUSE_MS;
   let heard = 0;
+  /** When the connection was made; null before that. */
+  let opened: number | null = null;
   let closed = false;
 
   const connect = (): void => {
@@ -37,14 +41,14 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
     const mine = new WebSocketImpl(handlers.url());
     socket = mine;
     heard = Date.now();
+    opened = null;
     mine.binaryType = "arraybuffer";
     mine.onopen = () => {
-      if (socket === mine) handlers.onOpen();
+      opened = Date.now();
     };
     mine.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (socket !== mine || !(data instanceof ArrayBuffer)) return;
       heard = Date.now();
-      pause = FIRST_PAUSE_MS;
       handlers.onFrame(new Uint8Array(data));
     };
     mine.onclose = ({ code, reason }) => {
@@ -59,6 +63,8 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
     const final = closed || (code >= 4400 && code < 4500);
     if (final) stop();
     else {
+      // A server that takes us in and puts us out again is a busy one: only a connection that lasted counts.
+      if (opened !== null && Date.now() - opened >= LASTING_MS) pause = FIRST_PAUSE_MS;
       timer = setTimeout(connect, pause * (0.5 + Math.random()));
       pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
     }
@@ -71,12 +77,16 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
     if (timer !== null) clearTimeout(timer);
   };
 
+  const restart = (reason: string): void => {
+    const old = socket;
+    if (old === null) return;
+    lost(1006, reason);
+    old.close();
+  };
+
   // A connection that died without a word, as after sleep or a change of network.
   const watchdog = setInterval(() => {
-    if (socket === null || Date.now() - heard < SILENCE_MS) return;
-    const silent = socket;
-    lost(1006, "Nothing was heard from the server.");
-    silent.close();
+    if (Date.now() - heard >= SILENCE_MS) restart("Nothing was heard from the server.");
   }, SILENCE_MS / 5);
 
   connect();
@@ -86,6 +96,7 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
       socket.send(data);
       return true;
     },
+    restart,
     retryNow() {
       if (timer === null || closed) return;
       clearTimeout(timer);

@@ -1,0 +1,729 @@
+/** The session against a server in this process that speaks the protocol with real Yjs. */
+import * as encoding from "lib0/encoding";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import * as Y from "yjs";
+import { deleteCells, insertCell } from "../notebook/edits.ts";
+import { notebookOf, sourcesOf, type } from "../notebook/peers.ts";
+import { openNotebook, orderedIds } from "../notebook/schema.ts";
+import type { Event } from "./events.ts";
+import { createFakeServer, type FakeConnection, type FakeServer } from "./fake_server.ts";
+import type { OpenCopy } from "./offline.ts";
+import { openSession, type Session, type SessionOptions } from "./session.ts";
+
+const open: Session[] = [];
+
+beforeEach(() => {
+  // Microtasks and setImmediate stay real: they carry the frames.
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  vi.spyOn(Math, "random").mockReturnValue(0.5); // pauses of exactly their length
+});
+afterEach(() => {
+  for (const session of open.splice(0)) session.close();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+/** Until all frames under way have arrived. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+  await settle();
+}
+
+function serverOf(...sources: string[]): FakeServer {
+  return createFakeServer(Y.encodeStateAsUpdate(notebookOf(...sources).doc));
+}
+
+async function join(server: FakeServer, options: Partial<SessionOptions> = {}): Promise<Session> {
+  const session = openSession({ notebookId: "n", url: server.url, WebSocket: server.WebSocket, ...options });
+  open.push(session);
+  await settle();
+  return session;
+}
+
+const onServer = (server: FakeServer): string[] => sourcesOf(openNotebook(server.doc));
+const connectionOf = (server: FakeServer, at = 0): FakeConnection => {
+  const connection = server.connections[at];
+  if (connection === undefined) throw new Error(`There is no connection ${String(at)}.`);
+  return connection;
+};
+const write = ({ notebook }: Session, words: string, at = 0): void =>
+  type(notebook, orderedIds(notebook)[at] ?? "", 0, words);
+const saveOf = ({ store }: Session): unknown[] => [store.getState().save, store.getState().unsaved];
+
+describe("join", () => {
+  test("[X1] the notebook, who one is, and the runtime", async () => {
+    const server = serverOf("a", "b");
+    const session = await join(server);
+    expect(sourcesOf(session.notebook)).toEqual(["a", "b"]);
+    expect(session.store.getState()).toMatchObject({
+      phase: "synced",
+      save: "Saved",
+      unsaved: false,
+      role: "editor",
+      epoch: 1,
+      user: { id: "u1", name: "Ana" },
+      runtime: { status: "idle", kernel: "Python 3", session: "k:1" },
+      ended: null,
+    });
+    expect(connectionOf(server).heard.slice(0, 2)).toEqual(["step2", "step1"]);
+    expect(server.tried).toEqual(["?schema=1"]);
+  });
+
+  test("stays connecting, and tries again, while the server is down", async () => {
+    const server = serverOf("a");
+    server.down = true;
+    const session = await join(server);
+    expect(session.store.getState().phase).toBe("connecting");
+    server.down = false;
+    await pass(300);
+    expect(session.store.getState().phase).toBe("synced");
+  });
+});
+
+describe("edits", () => {
+  test("reach the server and the others, who do not send them back", async () => {
+    const server = serverOf("a");
+    const [one, other] = [await join(server), await join(server)];
+    write(one, "x");
+    await settle();
+    expect(onServer(server)).toEqual(["xa"]);
+    expect(sourcesOf(other.notebook)).toEqual(["xa"]);
+    await pass(100);
+    expect(server.connections.map(({ updates }) => updates)).toEqual([2, 1]);
+  });
+
+  test("the first goes out at once, what follows within the window together", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    for (const letter of "hello") write(session, letter);
+    await settle();
+    expect(onServer(server)).toEqual(["ha"]);
+    await pass(15);
+    expect(onServer(server)).toEqual(["olleha"]);
+    expect(connectionOf(server).heard.filter((kind) => kind === "update")).toHaveLength(2);
+  });
+
+  test("[X7] a command follows every edit made before it", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    write(session, "1");
+    write(session, "2");
+    session.send({ type: "run_cells", cells: "all" });
+    write(session, "3");
+    await settle();
+    expect(connectionOf(server).heard.slice(-3)).toEqual(["update", "update", "command"]);
+    expect(onServer(server)).toEqual(["21a"]);
+  });
+
+  test("[D6] what the server misses it gets when it asks again", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.loseNext = true;
+    write(session, "x");
+    await pass(20);
+    write(session, "y");
+    await settle();
+    expect(onServer(server)).toEqual(["yxa"]);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("over a megabyte they go as what answers a STEP1, which may be that large", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    insertCell(session.notebook, { type: "raw", source: "x".repeat(1_200_000) });
+    await settle();
+    expect(onServer(server)[1]).toHaveLength(1_200_000);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+});
+
+describe("saving", () => {
+  test("[D4] is Saving until the acknowledgement, and Not saved after three seconds without one", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "x");
+    expect(saveOf(session)).toEqual(["Saving", true]);
+    await pass(2000);
+    write(session, "y");
+    await pass(900);
+    expect(saveOf(session)).toEqual(["Saving", true]);
+    await pass(100);
+    expect(saveOf(session)).toEqual(["Not saved", true]);
+    server.commit();
+    await settle();
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("an acknowledgement of the earlier frames is none of the later ones", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "x");
+    await pass(20);
+    server.tell({ type: "acknowledged", frames: 1 }); // STEP2, once more
+    await settle();
+    expect(saveOf(session)).toEqual(["Saving", true]);
+    server.tell({ type: "acknowledged", frames: 99 });
+    await settle();
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("says why at once when the server says that it cannot", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "x");
+    server.tell({ type: "cannot_save", reason: "The disk is full." });
+    await settle();
+    expect(session.store.getState()).toMatchObject({ save: "Not saved", saveReason: "The disk is full." });
+    server.commit();
+    await settle();
+    expect(session.store.getState()).toMatchObject({ save: "Saved", saveReason: "" });
+  });
+
+  test("trouble with what others wrote is over when one writes again", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.tell({ type: "cannot_save", reason: "The disk is full." });
+    await settle();
+    expect(session.store.getState()).toMatchObject({ save: "Saved", saveReason: "" });
+    write(session, "x");
+    expect(session.store.getState()).toMatchObject({ save: "Saving", saveReason: "" });
+  });
+});
+
+describe("lost connections", () => {
+  test("edits go on offline and arrive on return, once", async () => {
+    const server = serverOf("a");
+    const [session, other] = [await join(server), await join(server)];
+    server.down = true;
+    connectionOf(server).close(1012);
+    await settle();
+    expect(session.store.getState()).toMatchObject({ phase: "offline", save: "Offline", unsaved: false });
+    write(session, "mine ");
+    expect(saveOf(session)).toEqual(["Offline", true]);
+    write(other, "theirs ");
+    server.down = false;
+    await pass(1000);
+    expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved", unsaved: false });
+    expect(new Set([onServer(server), sourcesOf(session.notebook), sourcesOf(other.notebook)].map(String)).size).toBe(
+      1,
+    );
+    expect(onServer(server)[0]).toHaveLength("mine theirs a".length);
+    expect(server.tried.at(-1)).toBe("?schema=1&epoch=1");
+  });
+
+  test("[D8] what was sent and not acknowledged is sent again", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "x");
+    await settle();
+    // The server dies before the commit: another one opens the log without it.
+    const next = serverOf();
+    Y.applyUpdate(next.doc, Y.encodeStateAsUpdate(session.notebook.doc, new Uint8Array([0])), "server");
+    connectionOf(server).close(1006);
+    await settle();
+    expect(saveOf(session)).toEqual(["Offline", true]);
+    server.holdCommits = false;
+    await pass(300);
+    expect(onServer(server)).toEqual(["xa"]);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("[X5] pauses grow, with jitter, and stay long while the server puts us out again", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.refuse = { code: 1013, reason: "busy" };
+    connectionOf(server).close(1012);
+    await settle();
+    const pauses: number[] = [];
+    let since = 0;
+    for (let step = 0; step < 200 && pauses.length < 8; step += 1) {
+      const before = server.tried.length;
+      await pass(125);
+      since += 125;
+      if (server.tried.length === before) continue;
+      pauses.push(since);
+      since = 0;
+    }
+    expect(pauses).toEqual([250, 500, 1000, 2000, 4000, 8000, 8000]);
+    // A connection that lasts makes the next pause short again.
+    server.refuse = null;
+    await pass(8000);
+    expect(session.store.getState().phase).toBe("synced");
+    await pass(6000);
+    connectionOf(server).close(1012);
+    await pass(250);
+    expect(session.store.getState().phase).toBe("synced");
+  });
+
+  test("pauses differ from tab to tab", async () => {
+    vi.mocked(Math.random).mockReturnValue(0);
+    const server = serverOf("a");
+    await join(server);
+    connectionOf(server).close(1012);
+    await settle();
+    await pass(125);
+    expect(server.connections).toHaveLength(1);
+  });
+
+  test("a connection that says nothing for 25 seconds is given up", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    const first = connectionOf(server);
+    server.silent = true;
+    await pass(25_000);
+    expect(session.store.getState().phase).toBe("offline");
+    server.silent = false;
+    await pass(300);
+    expect(session.store.getState().phase).toBe("synced");
+    expect(server.connections).not.toContain(first);
+  });
+
+  test("a connection that is never made is given up as well", async () => {
+    const server = serverOf("a");
+    server.silent = true;
+    const session = await join(server);
+    await pass(25_000);
+    server.silent = false;
+    await pass(300);
+    expect(session.store.getState().phase).toBe("synced");
+  });
+
+  test("retryNow does not wait for the pause", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    connectionOf(server).close(1012);
+    await settle();
+    session.retryNow();
+    await settle();
+    expect(session.store.getState().phase).toBe("synced");
+    session.retryNow();
+    await settle();
+    expect(server.tried).toHaveLength(2);
+  });
+
+  test("a broken frame is answered with a fresh connection, not with a hole in the document", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    connectionOf(server).send(new Uint8Array([0, 2, 200, 1]));
+    await settle();
+    expect(session.store.getState().phase).toBe("offline");
+    await pass(300);
+    expect(session.store.getState().phase).toBe("synced");
+  });
+
+  test("frames of a kind that this page does not know are passed over", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    connectionOf(server).send(new Uint8Array([77, 1, 2, 3]));
+    connectionOf(server).tell({ type: "from the future" });
+    connectionOf(server).send(
+      encoding.encode((encoder) => {
+        encoding.writeVarUint(encoder, 101);
+        encoding.writeVarString(encoder, "no JSON {");
+      }),
+    );
+    await settle();
+    expect(session.store.getState().phase).toBe("synced");
+  });
+});
+
+describe("commands", () => {
+  const heard = (session: Session): Event[] => {
+    const events: Event[] = [];
+    session.onEvent((event) => events.push(event));
+    return events;
+  };
+
+  test("carry their number, by which a refusal is known", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    const events = heard(session);
+    const [first, second] = [session.send({ type: "interrupt" }), session.send({ type: "restart", run_all: true })];
+    await settle();
+    expect(server.commands).toEqual([
+      { type: "interrupt", request: first },
+      { type: "restart", run_all: true, request: second },
+    ]);
+    server.tell({ type: "refused", reason: "Nothing runs.", request: first, command: "interrupt" });
+    await settle();
+    expect(events).toEqual([{ type: "refused", reason: "Nothing runs.", request: first, command: "interrupt" }]);
+  });
+
+  test("without a connection they are refused and never sent later", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    const events = heard(session);
+    connectionOf(server).close(1012);
+    await settle();
+    const request = session.send({ type: "run_cells", cells: "all" });
+    await settle();
+    expect(events).toMatchObject([{ type: "refused", request, command: "run_cells" }]);
+    await pass(1000);
+    expect(server.commands).toEqual([]);
+  });
+
+  test("completions go to who asked, and to nobody else", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    const events = heard(session);
+    const asked = session.complete("x.", 2);
+    await settle();
+    const request = server.commands[0]?.["request"];
+    server.tell({ type: "completions", request, matches: ["x.real"], start: 0, end: 2, types: ["property"] });
+    expect(await asked).toMatchObject({ matches: ["x.real"], start: 0, end: 2, types: ["property"] });
+    expect(events).toEqual([]);
+  });
+
+  test("a question is given up when it is refused, when time is over and when the connection goes", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    const fates = [0, 1, 2].map(() => session.inspect("x", 1).catch((error: Error) => error.message));
+    await settle();
+    server.tell({
+      type: "refused",
+      reason: "Needs runner.",
+      request: server.commands[0]?.["request"],
+      command: "inspect",
+    });
+    expect(await fates[0]).toBe("Needs runner.");
+    const late = fates[1];
+    await pass(10_000);
+    expect(await late).toBe("The runtime did not answer.");
+    const open_ = session.inspect("x", 1).catch((error: Error) => error.message);
+    connectionOf(server).close(1012);
+    await settle();
+    expect(await open_).toBe("The connection to the server is lost.");
+  });
+});
+
+describe("roles", () => {
+  test("a viewer's local changes are never sent, not even in answer to STEP1", async () => {
+    const server = serverOf("a");
+    server.role = "viewer";
+    const session = await join(server);
+    write(session, "x");
+    await pass(100);
+    expect(connectionOf(server).heard.filter((kind) => kind === "step2" || kind === "update")).toEqual([]);
+    connectionOf(server).close(1012);
+    await pass(300);
+    expect(connectionOf(server).heard.filter((kind) => kind === "step2" || kind === "update")).toEqual([]);
+    expect(onServer(server)).toEqual(["a"]);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("who becomes editor can write at once", async () => {
+    const server = serverOf("a");
+    server.role = "viewer";
+    const session = await join(server);
+    server.changeRole(connectionOf(server), "editor");
+    await settle();
+    expect(session.store.getState().role).toBe("editor");
+    write(session, "x");
+    await pass(20);
+    expect(onServer(server)).toEqual(["xa"]);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("who becomes editor loads the kept copy, and what it holds goes out", async () => {
+    const server = serverOf("a");
+    server.role = "viewer";
+    const kept = notebookOf("kept offline");
+    const opened: unknown[] = [];
+    const offline: OpenCopy = async (doc, id, epoch) => {
+      opened.push([id, epoch]);
+      Y.applyUpdate(doc, Y.encodeStateAsUpdate(kept.doc), "copy");
+      return null;
+    };
+    await join(server, { offline });
+    expect(opened).toEqual([]);
+    server.changeRole(connectionOf(server), "editor");
+    await settle();
+    expect(opened).toEqual([["n", 1]]);
+    expect(onServer(server).sort()).toEqual(["a", "kept offline"]);
+  });
+
+  test("who loses the role sends nothing more; what was not saved is kept", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    write(session, "x");
+    await settle();
+    write(session, "y"); // waits for its window
+    server.changeRole(connectionOf(server), "viewer");
+    await pass(100);
+    expect(server.connections).toHaveLength(1);
+    expect(onServer(server)).toEqual(["xa"]);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+    expect(session.store.getState().recovered).toMatchObject([{ cells: [{ type: "code", source: "yxa" }] }]);
+  });
+});
+
+describe("presence", () => {
+  const names = ({ store }: Session): string[] => store.getState().people.map(({ user }) => user.name);
+
+  async function two(): Promise<{ server: FakeServer; ana: Session; ben: Session }> {
+    const server = serverOf("a");
+    const ana = await join(server);
+    server.person = { id: "u2", name: "Ben" };
+    const ben = await join(server);
+    await pass(50);
+    return { server, ana, ben };
+  }
+
+  test("[A1] everybody under the name the server gave", async () => {
+    const { ana, ben } = await two();
+    expect(names(ana)).toEqual(["Ana", "Ben"]);
+    expect(ana.store.getState().people.map(({ isSelf }) => isSelf)).toEqual([true, false]);
+    expect(names(ben).sort()).toEqual(["Ana", "Ben"]);
+  });
+
+  test("[A2] is told at most 20 times a second, and ends with the latest", async () => {
+    const { server, ana, ben } = await two();
+    const before = connectionOf(server).heard.filter((kind) => kind === "awareness").length;
+    for (let ms = 0; ms < 1000; ms += 5) {
+      ana.setPresence({ cell: `c${String(ms)}` });
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    await pass(50);
+    const told = connectionOf(server).heard.filter((kind) => kind === "awareness").length - before;
+    expect(told).toBeGreaterThan(10);
+    expect(told).toBeLessThanOrEqual(20);
+    expect(ben.store.getState().people.find(({ isSelf }) => !isSelf)?.cell).toBe("c995");
+  });
+
+  test("[A3] a quick return is seen at once", async () => {
+    const { server, ana, ben } = await two();
+    connectionOf(server, 1).close(1012);
+    await settle();
+    expect(names(ana)).toEqual(["Ana"]);
+    expect(names(ben)).toEqual(["Ben"]);
+    await pass(300);
+    await pass(50);
+    expect(names(ana)).toEqual(["Ana", "Ben"]);
+    expect(names(ben).sort()).toEqual(["Ana", "Ben"]);
+  });
+
+  test("carets of others go when the connection goes", async () => {
+    const { server, ana } = await two();
+    const removed: number[][] = [];
+    ana.awareness.on("change", (change: { removed: number[] }) => removed.push(change.removed));
+    server.down = true;
+    connectionOf(server).close(1012);
+    await settle();
+    expect(removed.flat()).toHaveLength(1);
+  });
+
+  test("somebody in a hidden tab stays, as long as the server says so", async () => {
+    const { server, ana } = await two();
+    const everyone = () => {
+      const states = server.connections.map(({ presence }) => presence);
+      expect(states).toHaveLength(2);
+    };
+    everyone();
+    // Ben's timers sleep; the server repeats what it knows every ten seconds, with the same clocks.
+    const ben = [...ana.awareness.getStates().keys()].find((client) => client !== ana.awareness.clientID) ?? 0;
+    const { clock } = ana.awareness.meta.get(ben) ?? { clock: 0 };
+    open[1]?.close();
+    await settle();
+    const repeat = (): void =>
+      connectionOf(server).send(
+        encoding.encode((encoder) => {
+          encoding.writeVarUint(encoder, 1);
+          encoding.writeVarUint8Array(
+            encoder,
+            encoding.encode((inner) => {
+              encoding.writeVarUint(inner, 1);
+              encoding.writeVarUint(inner, ben);
+              encoding.writeVarUint(inner, clock + 5);
+              encoding.writeVarString(inner, JSON.stringify({ user: { id: "u2", name: "Ben" }, cell: null }));
+            }),
+          );
+        }),
+      );
+    for (let s = 0; s < 60; s += 10) {
+      repeat();
+      await pass(10_000);
+    }
+    expect(names(ana)).toEqual(["Ana", "Ben"]);
+  });
+
+  test("a new name is everybody's to see, and what one says about oneself stays", async () => {
+    const { server, ana, ben } = await two();
+    ben.setPresence({ cell: "c7", mode: "edit" });
+    server.rename({ id: "u2", name: "Benedikt" });
+    await pass(50);
+    await pass(50);
+    expect(names(ana)).toEqual(["Ana", "Benedikt"]);
+    expect(ben.store.getState().user?.name).toBe("Benedikt");
+    expect(ben.awareness.getLocalState()).toEqual({ cell: "c7", cursor: null, mode: "edit" });
+    expect(ana.store.getState().people[1]).toMatchObject({ cell: "c7", mode: "edit" });
+  });
+});
+
+describe("the end", () => {
+  test.each([4400, 4401, 4403, 4404, 4409, 4413, 4422])("[X4] %i is final", async (code) => {
+    const server = serverOf("a");
+    const session = await join(server);
+    connectionOf(server).close(code, "Why.");
+    await pass(60_000);
+    expect(session.store.getState()).toMatchObject({ phase: "ended", ended: { code, reason: "Why." } });
+    session.retryNow();
+    await pass(1000);
+    expect(server.tried).toHaveLength(1);
+  });
+
+  test("[X6] another epoch ends it before a byte is exchanged", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.down = true;
+    connectionOf(server).close(1012);
+    await settle();
+    write(session, "offline ");
+    server.epoch = 2;
+    server.down = false;
+    await pass(1000);
+    expect(session.store.getState()).toMatchObject({ phase: "ended", ended: { code: 4409 } });
+    expect(server.connections).toEqual([]);
+    expect(onServer(server)).toEqual(["a"]);
+  });
+
+  /** A copy that tells what became of it. */
+  const copy = (fates: string[]): OpenCopy => {
+    return async () => ({
+      forget: async () => void fates.push("forgotten"),
+      close: async () => void fates.push("closed"),
+    });
+  };
+  const memory = () => {
+    const kept = new Map<string, string>();
+    return {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (key: string, value: string) => void kept.set(key, value),
+      removeItem: (key: string) => void kept.delete(key),
+    };
+  };
+
+  test.each([
+    { code: 4400, forgotten: true, kept: true },
+    { code: 4401, forgotten: false, kept: false }, // it is merged after the next sign-in
+    { code: 4403, forgotten: false, kept: true },
+    { code: 4404, forgotten: false, kept: true },
+    { code: 4409, forgotten: true, kept: true },
+    { code: 4413, forgotten: true, kept: true },
+    { code: 4422, forgotten: true, kept: true },
+  ])("$code with unsaved words: copy forgotten $forgotten, text kept $kept", async ({ code, forgotten, kept }) => {
+    const server = serverOf("a", "b", "c");
+    const fates: string[] = [];
+    const storage = memory();
+    const session = await join(server, { offline: copy(fates), storage });
+    server.holdCommits = true;
+    write(session, "unsaved ", 1);
+    await settle();
+    connectionOf(server).close(code, "The server says why.");
+    await settle();
+    expect(fates).toEqual(forgotten ? ["forgotten"] : []);
+    const { recovered, unsaved } = session.store.getState();
+    expect(unsaved).toBe(true);
+    const expected = [{ reason: "The server says why.", cells: [{ type: "code", source: "unsaved b" }], taken: false }];
+    expect(recovered).toMatchObject(kept ? expected : []);
+    // The next visit finds it, until it was taken.
+    server.holdCommits = false;
+    const next = await join(server, { storage });
+    expect(next.store.getState().recovered).toEqual(recovered);
+    next.recoveredTaken();
+    const third = await join(server, { storage });
+    expect(third.store.getState().recovered.map(({ taken }) => taken)).toEqual(kept ? [true] : []);
+  });
+
+  test("[V6] a refused change ends it, and its words are kept", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    write(session, "mine ");
+    await pass(20);
+    session.notebook.doc.transact(() => session.notebook.outputs.set("x", new Y.Array()));
+    write(session, "and more of ");
+    await pass(20);
+    expect(session.store.getState()).toMatchObject({ phase: "ended", ended: { code: 4422 } });
+    expect(session.store.getState().recovered).toMatchObject([{ cells: [{ source: "and more of mine a" }] }]);
+  });
+
+  test("with everything saved there is nothing to keep", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    write(session, "x");
+    await pass(100);
+    connectionOf(server).close(4403);
+    await settle();
+    expect(session.store.getState()).toMatchObject({ unsaved: false, recovered: [] });
+  });
+});
+
+describe("the kept copy", () => {
+  test("[D9] is in the document before anything is exchanged", async () => {
+    const server = serverOf("a");
+    const kept = Y.encodeStateAsUpdate(notebookOf("kept").doc);
+    let loaded = (): void => {};
+    const offline: OpenCopy = (doc) =>
+      new Promise((resolve) => {
+        loaded = () => {
+          Y.applyUpdate(doc, kept, "copy");
+          resolve(null);
+        };
+      });
+    const session = await join(server, { offline });
+    expect(connectionOf(server).heard).toEqual([]);
+    loaded();
+    await settle();
+    expect(connectionOf(server).heard.slice(0, 2)).toEqual(["step2", "step1"]);
+    expect(onServer(server).sort()).toEqual(["a", "kept"]);
+    expect(sourcesOf(session.notebook).sort()).toEqual(["a", "kept"]);
+    expect(saveOf(session)).toEqual(["Saved", false]);
+  });
+
+  test("is opened once, and closed with the session", async () => {
+    const server = serverOf("a");
+    const fates: string[] = [];
+    const offline: OpenCopy = async (_doc, id, epoch) => {
+      fates.push(`opened ${id} ${String(epoch)}`);
+      return { forget: async () => {}, close: async () => void fates.push("closed") };
+    };
+    const session = await join(server, { offline });
+    connectionOf(server).close(1012);
+    await pass(300);
+    session.close();
+    expect(fates).toEqual(["opened n 1", "closed"]);
+  });
+});
+
+test("a closed session sends what waits, and then nothing more happens", async () => {
+  const server = serverOf("a", "b");
+  const session = await join(server);
+  write(session, "x");
+  write(session, "y");
+  session.close();
+  await settle();
+  expect(onServer(server)).toEqual(["yxa", "b"]);
+  expect(server.connections).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("deleting a cell somebody else writes in loses nothing else", async () => {
+  const server = serverOf("a", "b");
+  const [one, other] = [await join(server), await join(server)];
+  connectionOf(server, 1).close(1012);
+  await settle();
+  write(other, "gone ");
+  write(other, "kept ", 1);
+  deleteCells(one.notebook, [orderedIds(one.notebook)[0] ?? ""]);
+  await pass(500);
+  expect(onServer(server)).toEqual(["kept b"]);
+  expect(sourcesOf(other.notebook)).toEqual(["kept b"]);
+  expect(saveOf(other)).toEqual(["Saved", false]);
+});
