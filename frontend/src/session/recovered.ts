@@ -32,6 +32,15 @@ const MOST_CHARS = 2 << 20;
 
 const keyOf = (notebookId: string): string => `collab.recovered.${notebookId}`;
 
+/** Null where storage is forbidden. */
+export function browserStorage(): TextStorage | null {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** The text of these cells as it stands, in display order. */
 export function recover(nb: Notebook, ids: ReadonlySet<string>, reason: string, at: number): Recovered | null {
   const cells = orderedIds(nb)

@@ -11,7 +11,14 @@ import { type Completions, type Event, parseEvent, type RuntimeStatus, type User
 import { type OfflineCopy, type OpenCopy, openOfflineCopy } from "./offline.ts";
 import { type Person, peopleOf, samePeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
-import { keepRecovered, type Recovered, readRecovered, recover, type TextStorage } from "./recovered.ts";
+import {
+  browserStorage,
+  keepRecovered,
+  type Recovered,
+  readRecovered,
+  recover,
+  type TextStorage,
+} from "./recovered.ts";
 import * as saving from "./saving.ts";
 import { createSocket, type WebSocketClass } from "./socket.ts";
 import { commandFrame, type Frame, readFrame, step1Frame, step2Frame, updateFrame } from "./wire.ts";
@@ -86,7 +93,7 @@ export interface SessionOptions {
   readonly WebSocket?: WebSocketClass;
   /** Keep a copy in the browser, in IndexedDB unless told where. */
   readonly offline?: boolean | OpenCopy;
-  /** Where work goes that the server refused; without one it lasts as long as the session. */
+  /** Where work goes that the server refused: localStorage beside a copy in IndexedDB; null: only this session knows. */
   readonly storage?: TextStorage | null;
 }
 
@@ -108,7 +115,8 @@ export function openSession(options: SessionOptions): Session {
   const undo = createUndo(notebook);
   const awareness = new Awareness(doc);
   awareness.setLocalState({ cell: null, cursor: null, mode: "command" } satisfies PresenceState);
-  const storage = options.storage ?? null;
+  const storage =
+    options.storage === undefined && options.offline === true ? browserStorage() : (options.storage ?? null);
   const store = createStore<SessionState>(() => ({
     phase: "connecting",
     save: "Saving",

@@ -39,7 +39,9 @@ interface Options {
 
 interface Live {
   readonly editor: CellEditor;
-  type: string;
+  readonly type: string;
+  /** A cell that was deleted and brought back has another one; writing in the old one would be lost (crdt.md S6). */
+  readonly source: object;
   /** When it was last near the viewport or used, in ms. */
   used: number;
 }
@@ -70,7 +72,7 @@ export function createEditors(options: Options): Editors {
     const existing = live.get(id);
     if (existing !== undefined) {
       existing.used = Date.now();
-      if (existing.type === cell.type) return existing.editor;
+      if (existing.type === cell.type && existing.source === cell.source) return existing.editor;
       remove(id);
     }
     parent.replaceChildren();
@@ -83,7 +85,7 @@ export function createEditors(options: Options): Editors {
       onEscape: () => options.onEscape(id),
       onLeave: (direction) => options.onLeave(id, direction),
     });
-    live.set(id, { editor, type: cell.type, used: Date.now() });
+    live.set(id, { editor, type: cell.type, source: cell.source, used: Date.now() });
     return editor;
   };
 
@@ -120,7 +122,7 @@ export function createEditors(options: Options): Editors {
       const entry = live.get(id);
       const cell = cellOf(session.notebook, id);
       if (entry === undefined) place(id);
-      else if (cell !== null && cell.type !== entry.type) {
+      else if (cell !== null && (cell.type !== entry.type || cell.source !== entry.source)) {
         const focused = slot(id)?.contains(document.activeElement) === true;
         const fresh = ensure(id);
         if (focused) fresh?.focus("end");

@@ -15,8 +15,8 @@ export function watchSession(bench: Workbench): () => void {
   const { notebook, store } = session;
 
   const guard = (event: BeforeUnloadEvent): void => {
-    const { save, phase } = store.getState();
-    if (save !== "Saved" && phase !== "ended") event.preventDefault();
+    const { unsaved, phase } = store.getState();
+    if (unsaved && phase !== "ended") event.preventDefault();
   };
   window.addEventListener("beforeunload", guard);
 
