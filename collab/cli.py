@@ -72,8 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = read_config(sys.argv[1:] if arguments is None else arguments, os.environ)
         check_host(config)
         check_page(config)
-        with open_data(config.data, config.token) as data:
-            listening = listen(config)
+        with open_data(config.data, config.token) as data, listen(config) as listening:
             path = asyncio.run(import_paths(config, data))
             serve(config, data, listening, path)
     except AlreadyServed as served:
@@ -142,7 +141,8 @@ def listen(config: Config) -> socket.socket:
         except OSError as error:
             if error.errno == errno.EADDRINUSE and port + 1 < config.port + config.ports:
                 continue
-            raise BadSetting(f"Cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+            reason, _, _ = str(error.strerror).partition(" (")
+            raise BadSetting(f"Cannot listen on {host}:{port}: {reason}; choose another --port.") from error
         if port != config.port:
             print(f"Port {config.port} is taken; this is port {port}.", file=sys.stderr)
         return listening

@@ -13,12 +13,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from collab.app import Ending, create_app
+from collab.cli import main
 from collab.config import Config
 from collab.data import open_data
 
@@ -29,11 +31,12 @@ CLOSED_BEFORE_ACCEPT = -1
 
 @dataclass
 class Served:
-    """`url` is what it printed, without the token; `address` the whole of it."""
+    """`url` is what it printed, without the token; `address` the whole of it. `said`, on stderr, comes at its end."""
 
     address: str
     data: Path
     process: subprocess.Popen[str]
+    said: str = ""
 
     @property
     def url(self) -> str:
@@ -96,10 +99,13 @@ def serving(data: Path, *arguments: str, **variables: str) -> Iterator[Served]:
         line = process.stdout.readline()
         address = re.search(r"http\S+", line)
         assert address is not None, line + (process.stderr.read() if process.stderr else "")
-        yield Served(address[0], data, process)
-    finally:
+        server = Served(address[0], data, process)
+        yield server
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        _, server.said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @asynccontextmanager
@@ -142,11 +148,15 @@ def start(data: Path, *arguments: str, **variables: str) -> subprocess.Popen[str
     )
 
 
-def ended(data: Path, *arguments: str, **variables: str) -> tuple[int, str]:
-    """Exit status and last words of a server that does not start."""
-    process = start(data, *arguments, **variables)
-    _, words = process.communicate(timeout=20)
-    return process.returncode, words
+def refused(data: Path, *arguments: str, **variables: str) -> str:
+    """Last words of a server that does not start; within this process, as nothing of it is to remain."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("COLLAB_")}
+    with patch.dict(os.environ, environ | {"COLLAB_TOKEN": TOKEN} | variables, clear=True):
+        try:
+            main(["--no-browser", "--port", "0", "--data", str(data), *arguments])
+        except SystemExit as ended:
+            return str(ended.code)
+    raise AssertionError("the server started")
 
 
 def closing(websocket: ClientConnection) -> tuple[int, str]:

@@ -1,0 +1,96 @@
+"""Settings: a flag wins over its variable, which wins over the default; what will not do is said in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from collab.config import BadSetting, Config, is_loopback, read_config
+
+
+def test_defaults() -> None:
+    home = Path.home() / ".local/share/collab"
+    assert read_config([], {}) == Config(home, ports=50)
+    assert read_config([], {"XDG_DATA_HOME": "/x"}).data == Path("/x/collab")
+    assert read_config([], {"XDG_DATA_HOME": ""}).data == home
+
+
+def test_a_flag_wins_over_a_variable() -> None:
+    variables = {
+        "COLLAB_DATA": "/variable",
+        "COLLAB_HOST": "::1",
+        "COLLAB_PORT": "1",
+        "COLLAB_TOKEN": "from-a-variable",
+        "COLLAB_PUBLIC_URL": "https://notebooks.example.org/",
+        "COLLAB_GATEWAY_URL": "http://gateway:8900/",
+        "COLLAB_GATEWAY_TOKEN": "secret",
+        "COLLAB_ROOM_GRACE": "1.5m",
+    }
+    common = {
+        "public_url": "https://notebooks.example.org",
+        "gateway_url": "http://gateway:8900",
+        "gateway_token": "secret",
+        "room_grace_s": 90.0,
+    }
+    flags = ["--data", "/flag", "--host", "0.0.0.0", "--port", "0", "--token", "from-a-flag", "--no-browser", "a", "b"]
+    paths = (Path("a"), Path("b"))
+    assert read_config([], variables) == Config(Path("/variable"), "::1", 1, 1, "from-a-variable", **common)  # type: ignore[arg-type]
+    assert read_config(flags, variables) == Config(
+        Path("/flag"), "0.0.0.0", 0, 1, "from-a-flag", False, paths, **common  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_a_relative_folder_is_where_we_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_config(["--data", "here"], {}).data == tmp_path / "here"
+    assert read_config(["--data", "~/there"], {}).data == Path.home() / "there"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "sentence"),
+    [
+        (["--port", "x"], {}, "'x' is no port; choose a number from 0 to 65535 for --port."),
+        (["--port", "65536"], {}, "'65536' is no port; choose a number from 0 to 65535 for --port."),
+        ([], {"COLLAB_PORT": "-1"}, "'-1' is no port; choose a number from 0 to 65535 for --port."),
+        (
+            ["--token", "short"],
+            {},
+            "A token is 8 to 200 letters, digits and '-', '_', '.', '~'; choose another for --token.",
+        ),
+        (
+            [],
+            {"COLLAB_TOKEN": "with a space"},
+            "A token is 8 to 200 letters, digits and '-', '_', '.', '~'; choose another for --token.",
+        ),
+        *(
+            ([], {"COLLAB_PUBLIC_URL": url}, "COLLAB_PUBLIC_URL is like https://notebooks.example.org, without a path.")
+            for url in ("notebooks.example.org", "https://a/b", "ftp://a", "https://", "https://u@a", "https://a?b")
+        ),
+        (
+            [],
+            {"COLLAB_GATEWAY_URL": "gateway"},
+            "COLLAB_GATEWAY_URL is like http://gateway:8900; its token goes into COLLAB_GATEWAY_TOKEN.",
+        ),
+        ([], {"COLLAB_ROOM_GRACE": "30"}, "'30' is no duration; write it like 30s or 5m."),
+    ],
+)
+def test_what_will_not_do(arguments: list[str], variables: dict[str, str], sentence: str) -> None:
+    with pytest.raises(BadSetting) as refused:
+        read_config(arguments, variables)
+    assert str(refused.value) == sentence
+
+
+def test_loopback() -> None:
+    hosts = ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"]
+    others = ["0.0.0.0", "::", "192.168.1.7", "example.org", "", "127.0.0.1.evil.test", "LOCALHOST.evil.test"]
+    assert [host for host in hosts + others if is_loopback(host)] == hosts
+
+
+def test_the_origin_is_as_browsers_write_it() -> None:
+    urls = ["https://A.example:443", "http://a.example:80", "https://a.example:8443", "http://a.example:443"]
+    assert [Config(Path(), public_url=url).origin for url in urls] == [
+        "https://a.example",
+        "http://a.example",
+        "https://a.example:8443",
+        "http://a.example:443",
+    ]
+    assert Config(Path()).origin == ""
