@@ -18,7 +18,9 @@ from anyio.abc import TaskGroup
 
 from collab.runtime import Kernel, KernelGone, KernelMessage, RuntimeFailed
 
-_STATEMENT: Final = re.compile(r"(print\(input|print|getpass|raise ValueError|time\.sleep|os\._exit|wait)\('?([^')]*)'?\)+")
+_STATEMENT: Final = re.compile(
+    r"(print\(input|print|getpass|raise ValueError|time\.sleep|os\._exit|wait)\('?([^')]*)'?\)+"
+)
 _GONE: Final = "The kernel is gone."
 
 
@@ -107,7 +109,11 @@ class FakeKernel:
     log: list[KernelMessage] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     clients: list["Client"] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    requested: int = 0  # runs that have arrived
     subshells: bool = True
+    heedless: bool = False  # of interrupts
+    slow: anyio.Event | None = None  # no run begins before it is set
     _requests: deque[tuple[str, str]] = field(default_factory=deque)
     _asked: dict[str, str] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
@@ -124,7 +130,7 @@ class FakeKernel:
 
     def interrupt(self) -> None:
         """Between requests a kernel ignores it."""
-        if self.state == "busy":
+        if self.state == "busy" and not self.heedless:
             self._interrupted = True
             self._scope.cancel()
 
@@ -147,16 +153,14 @@ class FakeKernel:
         for client in self.clients:
             client.gone.set()
 
-    def drop_connections(self) -> None:
-        for client in self.clients:
-            client.dropped.set()
-
     def take(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str) -> None:
         if channel == "stdin":
             self._answers.append(str(content["value"]))
+            self.answered.append(str(content["value"]))
             self._wake()
         elif type == "execute_request":
             self._asked[id] = type
+            self.requested += 1
             if self.state == "dead":
                 self.abandon(self.reason)
             self._requests.append((id, str(content["code"])))
@@ -206,6 +210,8 @@ class FakeKernel:
             if not self._requests:
                 await self._news.wait()
                 continue
+            if self.slow is not None:
+                await self.slow.wait()
             id, code = self._requests.popleft()
             self.state = "busy"
             self.executed.append(code)
@@ -284,35 +290,49 @@ class Client:
 
 
 class FakeRuntime:
-    def __init__(self, gateway: FakeGateway) -> None:
-        self._gateway = gateway
+    """`heard` is called after each message; `swallows` is how many of the next things sent get lost on their way."""
+
+    def __init__(self, gateway: FakeGateway, heard: Callable[[], None] = lambda: None) -> None:
+        self.gateway = gateway
+        self.swallows = 0
+        self._heard = heard
         self._unsent: deque[tuple[str, str, str, Mapping[str, object], str]] = deque()
         self._kernel: FakeKernel | None = None
+        self._client: Client | None = None
         self._seen: set[str] = set()
-        self.reachable = anyio.Event()
-        self.reachable.set()
+        self._reachable = anyio.Event()
+        self._reachable.set()
+
+    def cut_off(self) -> None:
+        """The connection is lost, until `reconnect`."""
+        self._reachable = anyio.Event()
+        if self._client is not None:
+            self._client.dropped.set()
+
+    def reconnect(self) -> None:
+        self._reachable.set()
 
     async def start(self, spec: str, folder: str) -> Kernel:
-        await self._gateway.called("start")
-        return self._gateway.start(spec).model
+        await self.gateway.called("start")
+        return self.gateway.start(spec).model
 
     async def find(self, id: str) -> Kernel:
-        await self._gateway.called("find")
-        return self._gateway.find(id).model
+        await self.gateway.called("find")
+        return self.gateway.find(id).model
 
     async def interrupt(self, id: str) -> None:
-        await self._gateway.called("interrupt")
-        self._gateway.find(id).interrupt()
+        await self.gateway.called("interrupt")
+        self.gateway.find(id).interrupt()
 
     async def restart(self, id: str) -> Kernel:
-        await self._gateway.called("restart")
-        kernel = self._gateway.find(id)
+        await self.gateway.called("restart")
+        kernel = self.gateway.find(id)
         kernel.restart()
         return kernel.model
 
     async def shut_down(self, id: str) -> None:
-        await self._gateway.called("shut_down")
-        if kernel := self._gateway.kernels.pop(id, None):
+        await self.gateway.called("shut_down")
+        if kernel := self.gateway.kernels.pop(id, None):
             kernel.vanish()
 
     def send(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "") -> None:
@@ -324,7 +344,11 @@ class FakeRuntime:
 
     def _flush(self) -> None:
         while self._unsent and self._kernel is not None:
-            self._kernel.take(*self._unsent.popleft())
+            request = self._unsent.popleft()
+            if self.swallows:
+                self.swallows -= 1
+            else:
+                self._kernel.take(*request)
 
     async def listen(
         self,
@@ -334,9 +358,9 @@ class FakeRuntime:
         connected: Callable[[bool], None],
     ) -> None:
         while True:
-            await self.reachable.wait()
-            found = self._gateway.find(kernel)
-            client = Client()
+            await self._reachable.wait()
+            found = self.gateway.find(kernel)
+            client = self._client = Client()
             at = next((at for at, item in enumerate(found.log) if item.id == after and item.channel == "iopub"), -1)
             for message in found.log[at + 1 :]:
                 client.deliver(message)
@@ -354,8 +378,9 @@ class FakeRuntime:
                             if message.channel == "iopub" and message.parent:
                                 after = message.id
                             await receive(message)
+                            self._heard()
             finally:
-                self._kernel = None
+                self._kernel = self._client = None
                 found.clients.remove(client)
             connected(False)
 
