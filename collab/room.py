@@ -131,6 +131,7 @@ class Room(YRoom):
         self.id = notebook_id
         self.epoch = epoch
         self.runs: Runs | None = None
+        self._begun = asyncio.Event()
         self._over = False
         self._failure = asyncio.Event()
         self._store = store
@@ -165,11 +166,18 @@ class Room(YRoom):
         self.ydoc_observed.set()
 
     async def _broadcast_updates(self) -> None:
+        # put_updates would fill them; ours go into a batch.
+        self._update_send_stream.close()
+        self._update_receive_stream.close()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._fail_when_told)
             tasks.start_soon(self._flush_forever)
             tasks.start_soon(self._send_news)
             tasks.start_soon(self._repeat_presence)
+
+    async def _run_provider(self) -> None:
+        # The last of what YRoom starts: a Room that is closed before would break in the middle of its start.
+        self._begun.set()
 
     def send_server_awareness(self, type: str, changes: tuple[dict[str, Any], Any]) -> None:
         """Nothing: presence is ours, and the server has none."""
@@ -179,7 +187,7 @@ class Room(YRoom):
         """Runs the Room; at the end everything that was accepted is committed, within a deadline."""
         try:
             async with self:
-                await self.ydoc_observed.wait()  # before that an edit would be in the Doc and nowhere else
+                await self._begun.wait()  # before that an edit would be in the Doc and nowhere else
                 try:
                     if self.runs is None:
                         yield self
@@ -240,6 +248,7 @@ class Room(YRoom):
                 connection.tell(event)
             await connection.run(lambda frame: self._read(connection, frame))
         finally:
+            connection.on_free = None
             del self._members[connection]
             self.clients.discard(connection)
             self._tell_presence(self._presence.leave(connection))
