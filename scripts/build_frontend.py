@@ -46,9 +46,9 @@ def build() -> None:
     lock = hashlib.sha256((FRONTEND / "package-lock.json").read_bytes()).hexdigest()
     installed = FRONTEND / "node_modules" / ".stamp"
     if not installed.exists() or installed.read_text() != lock:
-        _run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], path)
+        _run("Installing the frontend's packages", [*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], path)
         installed.write_text(lock)
-    _run([*npm, "run", "--silent", "build"], path)
+    _run("Building the frontend", [*npm, "run", "--silent", "build"], path)
     STAMP.write_text(wanted)
 
 
@@ -89,12 +89,19 @@ def _version(node: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _run(command: list[str], path: str) -> None:
-    print(f"{' '.join(Path(part).name for part in command[:3])} ...", file=sys.stderr, flush=True)
-    done = subprocess.run(command, cwd=FRONTEND, env=os.environ | {"PATH": path}, check=False)
+def _run(doing: str, command: list[str], path: str) -> None:
+    """Says nothing of what npm says while all goes well: a server's own words come next."""
+    print(f"{doing} ...", file=sys.stderr, flush=True)
+    variables = os.environ | {"PATH": path, "NO_UPDATE_NOTIFIER": "1", "npm_config_update_notifier": "false"}
+    done = subprocess.run(
+        command, cwd=FRONTEND, env=variables, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode != 0:
-        sys.exit("The frontend could not be built; npm says why above.")
+        sys.exit(f"{done.stdout}\nThe frontend could not be built; npm says why above.")
 
 
 if __name__ == "__main__":
-    build()
+    try:
+        build()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -25,11 +25,11 @@ def prepare(lock: str) -> None:
     wanted = hashlib.sha256(sources).hexdigest()
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return
-    if not PYTHON.exists():
+    if not _is_whole():
         say("Making the environment in .venv")
         run(
-            [sys.executable, "-m", "venv", str(VENV)],
-            "Install Python's venv module (on Debian: apt install python3-venv).",
+            [sys.executable, "-m", "venv", "--clear", str(VENV)],
+            "The environment could not be made; install Python's venv module (on Debian: apt install python3-venv).",
         )
     say(f"Installing the packages of {lock}")
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -49,17 +49,28 @@ def prepare(lock: str) -> None:
 def build_frontend() -> None:
     """The page and the output frame into `collab/static`, unless they are up to date."""
     script = ROOT / "scripts" / "build_frontend.py"
-    run([str(PYTHON), str(script)], "The frontend could not be built; the message above says why.")
+    run([str(PYTHON), str(script)], "")
 
 
 def run(command: list[str], failure: str, **variables: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=False)
+    """Exits when the command does not succeed, with `failure` if it does not speak for itself; so does Ctrl+C."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
     if done.returncode != 0:
-        sys.exit(failure)
+        sys.exit(failure or done.returncode)
 
 
 def say(text: str) -> None:
     print(f"{text} ...", file=sys.stderr, flush=True)
+
+
+def _is_whole() -> bool:
+    """Whether `.venv` works and has pip; one that was interrupted, or made where ensurepip is missing, has not."""
+    if not PYTHON.exists():
+        return False
+    return subprocess.run([PYTHON, "-c", "import pip"], capture_output=True, check=False).returncode == 0
 
 
 def _new_node() -> bool:
