@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import anyio
 from pycrdt import Doc
 
 from collab import notebook
-from collab.commands import Command, RunCells
+from collab.commands import Command, RunCells, StartRuntime
 from collab.events import Event
 from collab.executions import Executions
 from collab.model import CellId, NotebookId, User, UserId
@@ -105,7 +105,12 @@ class Server:
     async def until(self, found: Callable[[], bool]) -> None:
         with anyio.fail_after(WITHIN_S):
             while not found():
-                await self.room.news.wait()
+                with anyio.move_on_after(0.02):  # what the gateway does tells nobody
+                    await self.room.news.wait()
+
+    async def started(self) -> None:
+        self.ask(StartRuntime())
+        await self.until(lambda: self.status == "idle" and self.runtime.is_connected)
 
     async def ended(self, *cells: str) -> None:
         await self.until(lambda: all(self.states().get(cell) in ("finished", "failed", "cancelled") for cell in cells))
@@ -134,10 +139,11 @@ async def server_on(gateway: FakeGateway, database: Path, blobs: Blobs | None = 
 
 @asynccontextmanager
 async def bench(folder: Path, *sources: str, blobs: Blobs | None = None) -> AsyncIterator[Server]:
-    """A first server; its cells are a, b, c, ... with these sources."""
+    """A first server; its cells are a, b, c, ..., z, x26, x27, ... with these sources."""
     database = folder / "collab.sqlite"
     doc: Doc[Any] = Doc()
-    cells = [NewCell(CellId(name), "code", source) for name, source in zip("abcdefgh", sources, strict=False)]
+    names = chain("abcdefghijklmnopqrstuvwxyz", (f"x{number}" for number in count(26)))
+    cells = [NewCell(CellId(name), "code", source) for name, source in zip(names, sources, strict=False)]
     notebook.create(doc, cells=cells)
     async with open_sqlite(database) as store:
         await store.create(NotebookRow(NOTEBOOK, "Test", 1, datetime.now(UTC)), doc.get_update(), "")

@@ -173,7 +173,7 @@ class FakeKernel:
 
     # -- what it says ---------------------------------------------------------------------------------------------
 
-    def say(self, channel: str, type: str, parent: str, content: Mapping[str, object]) -> None:
+    def say(self, channel: str, type: str, parent: str, content: object) -> None:
         if type in self.gateway.lost:
             return
         message = self._message(channel, type, {"msg_id": parent}, content)
@@ -193,9 +193,7 @@ class FakeKernel:
             self.say("shell", "execute_reply", id, content)
             self.say("iopub", "status", id, {"execution_state": "idle"})
 
-    def _message(
-        self, channel: str, type: str, parent: Mapping[str, object], content: Mapping[str, object]
-    ) -> KernelMessage:
+    def _message(self, channel: str, type: str, parent: Mapping[str, object], content: object) -> KernelMessage:
         return KernelMessage(channel, {"msg_id": f"{self.id}-{next(self._ids)}", "msg_type": type}, parent, content)
 
     # -- what it does ---------------------------------------------------------------------------------------------
@@ -302,6 +300,10 @@ class FakeRuntime:
         self._seen: set[str] = set()
         self._reachable = anyio.Event()
         self._reachable.set()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client is not None
 
     def cut_off(self) -> None:
         """The connection is lost, until `reconnect`."""

@@ -1,0 +1,634 @@
+"""Executions on a fake gateway: the queue, what runs leave in the document, and what people are told."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import anyio
+import pytest
+
+from collab import notebook
+from collab.commands import (
+    AnswerInput,
+    CancelRuns,
+    ClearOutputs,
+    Interrupt,
+    Restart,
+    RunCells,
+    ShutDownRuntime,
+)
+from collab.events import Notice, QueueChanged, RuntimeChanged, event_json
+from collab.model import CellId, NotebookId
+from collab.room import CommandRefused
+from tests.support.executions import ADA, BO, NOTEBOOK, Server, bench
+
+pytestmark = pytest.mark.anyio
+
+A, B, C = CellId("a"), CellId("b"), CellId("c")
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given up after seconds, is after a moment here."""
+    for name in ("_OTHER_HALF_S", "_LOST_REQUEST_S", "_STALE_AFTER_S", "_NOT_LIVE_AFTER_S"):
+        monkeypatch.setattr(f"collab.executions.{name}", 0.05)
+
+
+async def test_a_run_leaves_its_whole_mark(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('hello')") as server:
+        server.run("a")
+        await server.ended("a")
+        mark = server.mark("a")
+        assert mark.requested is not None
+        assert mark.started is not None
+        assert mark.finished is not None
+        assert mark.requested <= mark.started <= mark.finished
+        assert (mark.state, mark.status, mark.count) == ("finished", "ok", 1)
+        assert (mark.user, mark.user_id, mark.prompt) == ("Ada", "ada", "")
+        assert mark.source_sha256 == hashlib.sha256(b"print('hello')").hexdigest()
+        assert mark.session == server.gateway.only.model.session
+        assert server.text("a") == "hello\n"
+
+
+async def test_what_was_accepted_is_in_the_document_when_the_request_returns(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('hello')") as server:
+        server.run("a")
+        assert server.states() == {"a": "queued"}
+        await server.ended("a")
+        server.run("a")
+        assert server.states() == {"a": "running"}
+        await server.ended("a")
+
+
+async def test_people_hear_of_the_runtime_and_the_queue(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')", "print('b')") as server:
+        server.run("a", "b")
+        await server.until(lambda: server.states().get("a") == "running")
+        server.gateway.release("a")
+        await server.until(lambda: server.status == "idle")
+        session = server.gateway.only.model.session
+        told = [event for event in server.room.told if isinstance(event, (RuntimeChanged, QueueChanged))]
+        assert told == [
+            *([] if told[0] != RuntimeChanged("none") else [RuntimeChanged("none"), QueueChanged(())]),
+            RuntimeChanged("starting"),
+            QueueChanged((A, B)),
+            RuntimeChanged("busy", "Fake Python", session),
+            QueueChanged((B,)),
+            QueueChanged(()),
+            RuntimeChanged("idle", "Fake Python", session),
+        ]
+
+
+async def test_an_error_cancels_what_waits_behind_it_in_the_same_request(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')\nraise ValueError('no')", "print('b')", "print('c')") as server:
+        server.run("a", "b")
+        server.run("c", user=BO)
+        server.gateway.release("a")
+        await server.ended("a", "b", "c")
+        assert server.states() == {"a": "failed", "b": "cancelled", "c": "finished"}
+        assert server.mark("a").status == "error"
+        assert server.mark("b").status == "Not run, as a cell before it failed"
+        (error,) = server.outputs("a")
+        assert (error["output_type"], error["ename"], error["evalue"]) == ("error", "ValueError", "no")
+        assert server.mark("c").user == "Bo"
+
+
+async def test_a_running_cell_that_is_asked_for_again_keeps_its_mark_until_it_has_ended(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        first = server.mark("a")
+        server.run("a", user=BO)
+        assert server.mark("a") == first
+        server.ask(CancelRuns((A,)))
+        assert server.mark("a") == first
+        server.run("a", user=BO)
+        server.gateway.release("a")
+        await server.until(lambda: server.mark("a").user == "Bo" and server.mark("a").state == "finished")
+        assert server.gateway.only.executed == ["print('up')\nwait('a')"] * 2
+
+
+async def test_cancelling_takes_a_cell_out_of_the_queue(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')", "print('b')", "print('c')") as server:
+        server.run("a", "b", "c")
+        await server.until(lambda: server.states().get("a") == "running")
+        server.ask(CancelRuns((A, B)), BO)
+        assert (server.states()["a"], server.states()["b"]) == ("running", "cancelled")
+        assert server.mark("b").status == "Cancelled by Bo"
+        server.gateway.release("a")
+        await server.ended("c")
+        assert server.gateway.only.executed == ["wait('a')", "print('c')"]
+
+
+async def test_one_cell_runs_only_as_it_was_seen(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')") as server:
+        seen = notebook.source_sha256("print('a')")
+        with pytest.raises(CommandRefused, match="Somebody changed this cell just now"):
+            server.ask(RunCells((A,), {A: notebook.source_sha256("print('older')")}))
+        with pytest.raises(CommandRefused, match="There is no code cell to run"):
+            server.ask(RunCells((CellId("nonesuch"),)))
+        server.ask(RunCells((A,), {A: seen}))
+        await server.ended("a")
+
+
+async def test_run_all_is_all_code_cells_in_display_order(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')", "print('c')") as server:
+        with server.doc.transaction(origin="server"):
+            notebook.roots(server.doc).cells["b"]["type"] = "markdown"
+        server.ask(RunCells("all"))
+        await server.ended("a", "c")
+        assert server.gateway.only.executed == ["print('a')", "print('c')"]
+
+
+# -- deleted cells --------------------------------------------------------------------------------------------------
+
+
+async def test_a_cell_that_is_deleted_while_it_waits_does_not_run(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')", "print('b')", "print('c')") as server:
+        server.run("a", "b", "c")
+        await server.until(lambda: server.states().get("a") == "running")
+        with server.doc.transaction(origin="server"):
+            del notebook.roots(server.doc).cells["b"]
+        server.gateway.release("a")
+        await server.ended("a", "b", "c")
+        assert server.states() == {"a": "finished", "b": "cancelled", "c": "finished"}
+        assert server.gateway.only.executed == ["wait('a')", "print('c')"]
+
+
+async def test_thousands_of_deleted_cells_in_the_queue_are_passed_over(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')", "print('b')", *["print('x')"] * 3000) as server:
+        server.ask(RunCells("all"))
+        with server.doc.transaction(origin="server"):
+            cells = notebook.roots(server.doc).cells
+            for cell in [cell for cell in cells.keys() if cell not in ("a", "b")]:  # noqa: SIM118
+                del cells[cell]
+        server.gateway.release("a")
+        await server.until(lambda: server.status == "idle")
+        assert server.gateway.only.executed == ["wait('a')", "print('b')"]
+        await server.until(lambda: server.mark("x100").state == "cancelled")
+
+
+async def test_the_run_of_a_cell_that_is_deleted_goes_on(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('one')\nwait('a')\nprint('two')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "one\n")
+        with server.doc.transaction(origin="server"):
+            del notebook.roots(server.doc).cells["a"]
+        server.gateway.release("a")
+        await server.ended("a")
+        assert server.text("a") == "one\ntwo\n"
+
+
+# -- interrupts -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_interrupt_ends_the_cell_and_what_waits_behind_it(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\ntime.sleep(60)", "print('b')", "print('c')") as server:
+        server.run("a", "b")
+        server.run("c")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.ask(Interrupt(), BO)
+        await server.ended("a", "b", "c")
+        assert server.states() == {"a": "failed", "b": "cancelled", "c": "finished"}
+        assert server.mark("a").status == "interrupted by Bo"
+
+
+async def test_an_interrupt_that_comes_before_the_kernel_runs_the_cell_is_not_lost(tmp_path: Path) -> None:
+    async with bench(tmp_path, "time.sleep(60)") as server:
+        await server.started()
+        server.run("a")
+        server.ask(Interrupt())  # not even sent yet
+        await server.ended("a")
+        assert (server.mark("a").status, server.gateway.only.executed) == ("interrupted by Ada", [])
+
+        kernel = server.gateway.only
+        kernel.slow = anyio.Event()
+        server.run("a")
+        await server.until(lambda: kernel.requested == 1)
+        server.ask(Interrupt())  # sent, and not under way
+        kernel.slow.set()
+        await server.ended("a")
+        assert (server.mark("a").status, len(kernel.executed)) == ("interrupted by Ada", 1)
+
+
+async def test_an_interrupt_while_the_kernel_starts_empties_the_queue(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')") as server:
+        server.gateway.hold("start")
+        server.run("a", "b")
+        server.ask(Interrupt(), BO)
+        assert server.states() == {"a": "cancelled", "b": "cancelled"}
+        server.gateway.let_go("start")
+        await server.until(lambda: server.status == "idle")
+        assert server.gateway.only.executed == []
+
+
+async def test_a_cell_that_heeds_no_interrupt_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.executions._INTERRUPTED_WITHIN_S", 0.05)
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.gateway.only.heedless = True
+        server.ask(Interrupt())
+        notice = Notice("The cell does not heed the interrupt; restart the runtime to end it.")
+        await server.until(lambda: notice in server.room.told)
+        server.gateway.release("a")
+        await server.ended("a")
+
+
+# -- restarts -------------------------------------------------------------------------------------------------------
+
+
+async def test_restart_and_run_all(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')\nwait('b')") as server:
+        server.run("a", "b")
+        await server.until(lambda: server.text("b") == "b\n")
+        before = server.mark("a").session
+        server.gateway.release("b")
+        server.ask(Restart(run_all=True, clear_outputs=True), BO)
+        await server.until(lambda: server.states() == {"a": "finished", "b": "finished"})
+        assert Notice("Bo restarted the runtime.", BO.id) in server.room.told
+        assert server.mark("a").session == server.mark("b").session != before
+        assert (server.text("a"), server.text("b")) == ("a\n", "b\n")
+        assert len(server.gateway.kernels) == 1
+
+
+async def test_a_restart_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('never')", "print('b')") as server:
+        server.run("a", "b")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.ask(Restart(), BO)
+        assert server.states() == {"a": "failed", "b": "cancelled"}
+        assert server.mark("a").status == server.mark("b").status == "The runtime was restarted by Bo"
+        with pytest.raises(CommandRefused, match="being started already"):
+            server.ask(Restart())
+        await server.until(lambda: server.status == "idle")
+        assert server.gateway.only.executed == ["print('up')\nwait('never')"]
+
+
+async def test_what_the_old_process_still_says_is_not_output_of_the_new_run(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        (old,) = {message.parent_id for message in server.gateway.only.log}
+        server.gateway.release("a")
+        server.ask(Restart(run_all=True))
+        await server.until(lambda: server.text("a") == "up\n" and server.states()["a"] == "finished")
+        server.gateway.only.say("iopub", "stream", old, {"name": "stdout", "text": "late\n"})
+        server.run("a")
+        await server.ended("a")
+        assert server.text("a") == "up\n"
+
+
+async def test_a_restart_that_fails_is_the_end_of_the_kernel(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        await server.started()
+        server.gateway.hold("restart")
+        server.ask(Restart(run_all=True))
+        server.gateway.die()
+        server.gateway.let_go("restart")
+        await server.ended("a")
+        assert (server.status, server.states()) == ("dead", {"a": "cancelled"})
+        server.run("a")
+        await server.until(lambda: server.mark("a").state == "finished")
+        assert server.text("a") == "a\n"
+
+
+async def test_a_kernel_that_somebody_else_restarts_is_another_session(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('never')", "print('b')") as server:
+        server.run("a")
+        server.run("b")
+        await server.until(lambda: server.text("a") == "up\n")
+        before = server.mark("a").session
+        server.gateway.only.restart()
+        await server.ended("a", "b")
+        assert (server.mark("a").state, server.mark("a").status) == ("failed", "The kernel was restarted.")
+        assert (server.mark("b").state, server.text("b")) == ("finished", "b\n")
+        assert server.mark("b").session == server.gateway.only.model.session != before
+
+
+# -- starting and stopping ------------------------------------------------------------------------------------------
+
+
+async def kernel_noted(server: Server) -> str:
+    return await server.store.remembered(NOTEBOOK, "kernel")
+
+
+async def noted_live(server: Server, expected: list[NotebookId]) -> None:
+    with anyio.fail_after(5):
+        while await server.store.live_notebooks() != expected:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_kernel_that_cannot_be_started_is_told_with_the_reason(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        server.gateway.refuses = "The machine is full."
+        server.run("a")
+        await server.ended("a")
+        assert (server.mark("a").state, server.mark("a").status) == ("cancelled", "The machine is full.")
+        assert server.room.told[-2:] == [RuntimeChanged("dead", reason="The machine is full."), QueueChanged(())]
+        server.gateway.refuses = ""
+        server.run("a")
+        await server.until(lambda: server.mark("a").state == "finished")
+
+
+async def test_a_shut_down_while_the_kernel_starts_leaves_none(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        server.gateway.hold("start")
+        server.run("a")
+        await server.until(lambda: "start" in server.gateway.calls)
+        server.ask(ShutDownRuntime(), BO)
+        assert server.mark("a").status == "The runtime was shut down by Bo"
+        server.gateway.let_go("start")
+        await server.until(lambda: "shut_down" in server.gateway.calls and not server.executions._turn.locked())
+        assert (server.status, server.gateway.kernels) == ("none", {})
+        assert await kernel_noted(server) == ""
+
+
+async def test_shutting_down_and_starting_again_at_once_ends_with_one_kernel_that_is_remembered(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        server.run("a")
+        await server.ended("a")
+        for _ in range(3):
+            server.ask(ShutDownRuntime())
+            server.run("a")
+        await server.until(lambda: server.mark("a").state == "finished" and server.status == "idle")
+        assert await kernel_noted(server) == server.gateway.only.id
+        assert server.text("a") == "a\n"
+
+
+async def test_a_shut_down_while_the_kernel_restarts_leaves_none(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        await server.started()
+        server.gateway.hold("restart")
+        server.ask(Restart())
+        await server.until(lambda: "restart" in server.gateway.calls)
+        server.ask(ShutDownRuntime())
+        server.gateway.let_go("restart")
+        await server.until(lambda: not server.gateway.kernels and not server.executions._turn.locked())
+        assert (server.status, server.gateway.kernels) == ("none", {})
+        assert await kernel_noted(server) == ""
+
+
+async def test_a_notebook_is_live_in_the_store_while_something_runs_or_waits(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')") as server:
+        server.gateway.hold("start")
+        server.run("a")
+        await server.until(lambda: "start" in server.gateway.calls)
+        await noted_live(server, [NOTEBOOK])
+        server.gateway.let_go("start")
+        server.gateway.release("a")
+        await server.ended("a")
+        assert not server.executions.live
+        await noted_live(server, [])
+
+
+# -- death ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_death_ends_the_run_with_its_reason_and_nothing_else_begins(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nos._exit(3)", "print('b')", "print('c')") as server:
+        server.run("a", "b")
+        server.run("c")
+        await server.ended("a", "b", "c")
+        reason = "The kernel was ended by its own code (exit 3)."
+        assert server.states() == {"a": "failed", "b": "cancelled", "c": "cancelled"}
+        assert {server.mark(cell).status for cell in "abc"} == {reason}
+        assert server.text("a") == "up\n"
+        assert server.room.told[-2:] == [RuntimeChanged("dead", reason=reason), QueueChanged(())]
+        await server.until(lambda: not server.gateway.kernels)  # a dead kernel takes no place
+        server.run("b")
+        await server.until(lambda: server.mark("b").state == "finished")
+
+
+async def test_a_death_that_nobody_heard_of_is_found_out(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.runtime.cut_off()
+        await server.until(lambda: server.status == "reconnecting")
+        server.gateway.only.die("Out of memory.")
+        server.runtime.reconnect()
+        await server.ended("a")
+        assert (server.mark("a").status, server.status) == ("Out of memory.", "dead")
+
+
+async def test_the_end_of_the_gateway_is_told_and_the_next_run_works(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')", "print('b')") as server:
+        server.run("a", "b")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.gateway.die()
+        await server.ended("a", "b")
+        assert (server.status, server.states()) == ("dead", {"a": "failed", "b": "cancelled"})
+        server.run("b")
+        await server.until(lambda: server.mark("b").state == "finished")
+        assert server.gateway.only.executed == ["print('b')"]
+
+
+async def test_what_was_meant_for_a_dead_kernel_never_reaches_the_next(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')") as server:
+        await server.started()
+        server.runtime.cut_off()
+        await server.until(lambda: server.status == "reconnecting")
+        server.run("a")
+        await server.until(lambda: server.executions._flight is not None and server.executions._flight.sent)
+        server.gateway.die()
+        server.runtime.reconnect()
+        await server.ended("a")
+        server.run("b")
+        await server.ended("b")
+        assert (server.mark("a").state, server.gateway.only.executed) == ("failed", ["print('b')"])
+
+
+# -- lost messages --------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_ends_although_its_reply_is_lost(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')") as server:
+        server.gateway.lost = {"execute_reply"}
+        server.run("a")
+        await server.ended("a")
+        assert server.mark("a").status == "The kernel's last word on this run was lost; its output may be incomplete."
+        server.gateway.lost = set()
+        server.run("b")
+        await server.ended("b")
+        assert server.mark("b").status == "ok"
+
+
+async def test_a_run_ends_although_its_idle_is_lost(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        server.gateway.lost = {"status"}
+        server.run("a")
+        await server.ended("a")
+        assert (server.mark("a").status, server.text("a")) == ("ok", "a\n")
+
+
+async def test_output_that_comes_long_after_the_reply_still_belongs_to_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collab.executions._OTHER_HALF_S", 0.5)
+    async with bench(tmp_path, "print('a')") as server:
+        server.gateway.lost = {"status"}
+        server.run("a")
+        await server.until(lambda: server.mark("a").status == "ok")
+        kernel, id = server.gateway.only, server.gateway.only.log[-1].parent_id
+        for number in range(8):
+            await anyio.sleep(0.1)  # all of it takes longer than what is waited after the last
+            kernel.say("iopub", "stream", id, {"name": "stdout", "text": f"{number}\n"})
+            await server.until(lambda: server.text("a").endswith(f"{number}\n"))  # noqa: B023
+            assert server.states() == {"a": "running"}
+        await server.ended("a")
+
+
+async def test_a_request_that_was_lost_with_the_connection_is_sent_again(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        await server.started()
+        server.runtime.swallows = 1
+        server.run("a")
+        await server.until(lambda: server.runtime.swallows == 0)
+        server.runtime.cut_off()
+        server.runtime.reconnect()
+        await server.ended("a")
+        assert (server.mark("a").status, server.gateway.only.executed) == ("ok", ["print('a')"])
+
+
+async def test_a_run_that_the_kernel_has_is_not_sent_again(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('one')\nwait('a')\nprint('two')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "one\n")
+        for _ in range(3):
+            server.runtime.cut_off()
+            await server.until(lambda: server.status == "reconnecting")
+            server.runtime.reconnect()
+            await server.until(lambda: server.status == "busy")
+            await anyio.sleep(0.1)  # longer than after which it would be sent again
+        server.runtime.cut_off()
+        server.gateway.release("a")
+        await server.until(lambda: server.gateway.only.state == "idle")
+        server.runtime.reconnect()
+        await server.ended("a")
+        assert (server.text("a"), len(server.gateway.only.executed)) == ("one\ntwo\n", 1)
+
+
+# -- input ----------------------------------------------------------------------------------------------------------
+
+
+async def test_anybody_answers_and_the_first_answer_wins(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print(input('name? '))") as server:
+        server.run("a")
+        await server.until(lambda: server.mark("a").prompt != "")
+        assert json.loads(server.mark("a").prompt) == {"text": "name? ", "password": False}
+        server.ask(AnswerInput(A, "Bo"), BO)
+        with pytest.raises(CommandRefused, match="somebody else may have given it"):
+            server.ask(AnswerInput(A, "Ada"), ADA)
+        await server.ended("a")
+        assert (server.mark("a").prompt, server.text("a")) == ("", "name? Bo\nBo\n")
+
+
+async def test_a_password_goes_to_the_kernel_and_nowhere_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with bench(tmp_path, "getpass('word? ')\nprint('in')") as server:
+        server.run("a")
+        await server.until(lambda: server.mark("a").prompt != "")
+        server.ask(AnswerInput(A, SECRET))
+        await server.ended("a")
+        assert server.gateway.only.answered == [SECRET]
+        assert server.text("a") == "word? ········\nin\n"
+        await server.room.commit()
+        assert SECRET.encode() not in server.doc.get_update()
+        assert SECRET not in "".join(event_json(event) for event in server.room.told)
+        assert SECRET not in caplog.text
+        assert all(SECRET not in str(record.__dict__) for record in caplog.records)
+    assert SECRET.encode() not in everything_in(tmp_path)
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+async def test_an_interrupt_ends_the_question(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print(input('name? '))") as server:
+        server.run("a")
+        await server.until(lambda: server.mark("a").prompt != "")
+        server.ask(Interrupt())
+        await server.ended("a")
+        assert (server.mark("a").prompt, server.mark("a").status) == ("", "interrupted by Ada")
+        with pytest.raises(CommandRefused):
+            server.ask(AnswerInput(A, "late"))
+
+
+async def test_an_endless_question_is_cut(tmp_path: Path) -> None:
+    async with bench(tmp_path, f"print(input('{'?' * 100_000}'))") as server:
+        server.run("a")
+        await server.until(lambda: server.mark("a").prompt != "")
+        assert len(server.mark("a").prompt) < 3000
+        server.ask(AnswerInput(A, "x"))
+        await server.ended("a")
+
+
+# -- outputs --------------------------------------------------------------------------------------------------------
+
+
+async def test_clearing_takes_outputs_and_the_marks_of_what_is_over(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')\nwait('b')") as server:
+        server.run("a", "b")
+        await server.until(lambda: server.text("b") == "b\n")
+        server.ask(ClearOutputs("all"))
+        assert (server.outputs("a"), server.outputs("b"), server.states()) == ([], [], {"b": "running"})
+        server.gateway.release("b")
+        await server.ended("b")
+
+
+async def test_clearing_cells_that_never_were_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        before = server.doc.get_update()
+        server.ask(ClearOutputs(tuple(CellId(f"nonesuch-{number}") for number in range(1000))))
+        assert server.doc.get_update() == before
+        assert not server.executions._recorder._writer._cells
+
+
+async def test_a_second_run_replaces_the_outputs_with_its_first_one(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('one')\nwait('a')") as server:
+        server.gateway.release("a")
+        server.run("a")
+        await server.ended("a")
+        server.run("a")
+        await server.until(lambda: server.states() == {"a": "finished"})
+        assert server.text("a") == "one\n"
+
+
+async def test_threads_print_on_under_the_cell_that_started_them(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')", "print('b')") as server:
+        server.run("a")
+        await server.ended("a")
+        thread = server.gateway.only.log[-1].parent_id
+        server.run("b")
+        await server.ended("b")
+        server.gateway.only.say("iopub", "stream", thread, {"name": "stdout", "text": "thread\n"})
+        await server.until(lambda: server.text("a") == "a\nthread\n")
+
+
+async def test_a_kernel_cannot_end_a_run_or_ask_on_the_wrong_channel(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        kernel, id = server.gateway.only, server.gateway.only.log[-1].parent_id
+        kernel.say("iopub", "execute_reply", id, {"status": "ok"})
+        kernel.say("iopub", "input_request", id, {"prompt": "?", "password": False})
+        kernel.say("shell", "stream", id, {"name": "stdout", "text": "no\n"})
+        bad: tuple[object, ...] = (None, [], "text", {"name": 1}, {"execution_state": 7}, {"data": {"a/b": object()}})
+        for content in bad:
+            for type in ("stream", "display_data", "update_display_data", "execute_result", "status", "error", ""):
+                kernel.say("iopub", type, id, content)
+        kernel.say("iopub", "stream", id, {"name": "stdout", "text": "end\n"})
+        await server.until(lambda: server.text("a").endswith("end\n"))
+        assert (server.states(), server.mark("a").prompt) == ({"a": "running"}, "")
+        server.gateway.release("a")
+        await server.ended("a")
+        assert server.mark("a").status == "ok"
