@@ -6,6 +6,7 @@ Prints `same`, or the first difference. Images are compared pixel by pixel, ever
 """
 
 import base64
+import hashlib
 import io
 import sys
 import tempfile
@@ -52,12 +53,12 @@ def merged(outputs: list[nbformat.NotebookNode]) -> list[dict[str, Any]]:
 
 
 def comparable(output: dict[str, Any]) -> dict[str, Any]:
-    """The output with its image as shape and pixels, which a line break in its base64 does not change."""
+    """The output with its image as shape and hash of the pixels, which a line break in its base64 does not change."""
     data = output.get("data", {})
     if "image/png" not in data:
         return output
     pixels = image.imread(io.BytesIO(base64.b64decode(data["image/png"])), format="png")
-    return output | {"data": dict(data) | {"image/png": (pixels.shape, pixels.tobytes().hex())}}
+    return output | {"data": dict(data) | {"image/png": (pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest())}}
 
 
 if __name__ == "__main__":
