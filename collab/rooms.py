@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 import anyio
@@ -18,7 +18,7 @@ from collab import notebook
 from collab.model import NotebookId
 from collab.notebook import NotebookDoc
 from collab.room import Room, Runs, load_doc
-from collab.store.store import NoNotebook, Store, StoreError
+from collab.store.store import NoNotebook, StoreError, UpdateLog
 from collab.wire import CLOSE_RESTARTING
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,14 @@ _INDEX_AT_LEAST_S: Final = 5.0
 _LOOK_S: Final = 1.0
 _MAX_LOADS: Final = 8  # at once: a restart brings everyone back together (crdt.md X5)
 _REOPEN_S: Final = (1.0, 5.0, 15.0, 30.0)
+
+
+class RoomStore(UpdateLog, Protocol):
+    """What Rooms need of the Store."""
+
+    async def index(self, id: NotebookId, title: str, text: str) -> None: ...
+    async def set_live(self, id: NotebookId, live: bool) -> None: ...
+    async def live_notebooks(self) -> list[NotebookId]: ...
 
 
 @dataclass(slots=True)
@@ -53,7 +61,7 @@ class _Open:
 class Rooms:
     """Use `running()`; Rooms live in its task group."""
 
-    def __init__(self, store: Store, runs_of: Callable[[Room], Runs] | None, grace_s: float) -> None:
+    def __init__(self, store: RoomStore, runs_of: Callable[[Room], Runs] | None, grace_s: float) -> None:
         self._store = store
         self._runs_of = runs_of
         self._grace_s = grace_s

@@ -15,6 +15,9 @@ class MemoryLog:
         self._open.set()
         self.trouble: str = ""
         self.appends = 0
+        self.loads = 0
+        self.indexed: dict[NotebookId, tuple[str, str]] = {}
+        self.live: set[NotebookId] = set()
 
     def add(self, notebook: NotebookId, update: bytes, epoch: int = 1) -> None:
         self._epochs[notebook] = epoch
@@ -46,6 +49,19 @@ class MemoryLog:
         self._rows[notebook] += updates
 
     async def load(self, notebook: NotebookId) -> Log:
+        self.loads += 1
+        await asyncio.sleep(0)
         if notebook not in self._epochs:
             raise NoNotebook("The notebook is gone.")
         return Log(self._epochs[notebook], tuple(entry.data for entry in self._rows[notebook]))
+
+    # -- what Rooms need besides -------------------------------------------------------------------------------------
+
+    async def index(self, id: NotebookId, title: str, text: str) -> None:
+        self.indexed[id] = title, text
+
+    async def set_live(self, id: NotebookId, live: bool) -> None:
+        (self.live.add if live else self.live.discard)(id)
+
+    async def live_notebooks(self) -> list[NotebookId]:
+        return sorted(self.live)

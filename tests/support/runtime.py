@@ -41,6 +41,7 @@ class FakeGateway:
         self.calls: list[str] = []
         self.refuses = ""  # why no kernel can be started
         self.lost: set[str] = set()  # types of messages that never arrive
+        self.silent_for = 0  # how many of the next questions get no answer
         self._holds: dict[str, anyio.Event] = {}
         self._released: dict[str, anyio.Event] = {}
         self._ids = count(1)
@@ -78,6 +79,9 @@ class FakeGateway:
         self.calls.append(call)
         if hold := self._holds.get(call):
             await hold.wait()
+        if self.silent_for:
+            self.silent_for -= 1
+            raise RuntimeFailed("The kernel gateway does not answer.")
 
     def start(self, spec: str) -> "FakeKernel":
         assert self._tasks is not None
