@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.pop("KERNELHOST_TOKEN", None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it logs addresses, and those may hold the token
+    # uvicorn raises the signal again when it has ended in good order; unhandled it would cut short what is left to do.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with owned(config.state):
             serve(config)

@@ -39,9 +39,9 @@ def working_folder(root: Path, path: object) -> Path:
     folder = (top / text.strip("/")).resolve()
     if folder != top and top not in folder.parents:
         raise ValueError("The path leads out of the gateway's folder.")
-    if folder.is_file() or (folder.suffix == ".ipynb" and not folder.is_dir()):
-        folder = folder.parent
     try:
+        if folder.is_file() or (folder.suffix == ".ipynb" and not folder.is_dir()):
+            folder = folder.parent
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"The folder '{text:.100}' cannot be made: {error.strerror}.") from error

@@ -101,6 +101,9 @@ class Kernel:
         # msg_ids of our own questions begin with this; answers to them go nowhere.
         self._own = f"{secrets.token_hex(8)}-"
         self._answered = self._heard = False
+        self._interrupted = False
+        # msg_id of a question of ours -> that of a request which the kernel may have forgotten.
+        self._doubtful: dict[str, str] = {}
 
     def model(self) -> dict[str, object]:
         """As Jupyter has it; `last_activity` always has microseconds and a Z (A11)."""
@@ -153,6 +156,7 @@ class Kernel:
         process = self._process
         if process is None or self.state not in ("idle", "busy"):
             return
+        self._interrupted = True
         if self._spec.interrupt_mode == "message":
             await self._ask("control", "interrupt_request", {})
             return
@@ -337,6 +341,8 @@ class Kernel:
         if self.state == "busy" and item.type == "kernel_info_request" and item.channel == "shell" and self._info:
             self._answer_info(client, item)
             return
+        if item.type == "interrupt_request":
+            self._interrupted = True
         if item.channel == "stdin":
             self._replay.retire_question(client.session)
         else:
@@ -405,21 +411,38 @@ class Kernel:
             if item.type == "kernel_info_reply":
                 self._answered = True
                 self._info = item.content
+                self._end_doubt(item.parent_id)
             self._changed.set()
         elif item.channel == "iopub":
             if self._requests.note(item):
                 self.last_activity = datetime.now(UTC)
                 self._settle()
             self._add(item)
+            if self._interrupted and messages.is_idle(item) and self._requests.asker(item.parent_id) is not None:
+                self._tasks.start_soon(self._doubt, item.parent_id)
         elif item.channel == "stdin":
             session = self._requests.asker(item.parent_id)
             if session is not None:
                 self._add(item, session)
         else:
-            session = self._requests.answer(item.parent_id)
+            request = self._requests.take(item.parent_id)
             self._settle()
-            if session is not None:
-                self._add(item, session)
+            if request is not None:
+                self._add(item, request.session)
+
+    async def _doubt(self, id: str) -> None:
+        """ipykernel gives no reply when the signal meets it between taking a request and running its code. It answers
+        in order: once a later question is answered, there will be none."""
+        question = self._question("shell", "kernel_info_request", {})
+        self._doubtful[question.id] = id
+        await self._send(question)
+
+    def _end_doubt(self, question: str) -> None:
+        request = self._requests.take(self._doubtful.pop(question, ""))
+        self._interrupted = self._interrupted and bool(self._doubtful)
+        if request is not None:
+            self._add(messages.interrupted(request), request.session)
+            self._settle()
 
     def _settle(self) -> None:
         if self.state in ("idle", "busy"):
@@ -447,6 +470,8 @@ class Kernel:
         """Answers everything outstanding, so that no client waits for ever (Q5)."""
         self._held.clear()
         self._held_bytes = 0
+        self._doubtful.clear()
+        self._interrupted = False
         for request in self._requests.take_all():
             self._add(messages.aborted(request, why), request.session)
             self._add(messages.status("idle", request.header))

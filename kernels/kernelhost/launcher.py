@@ -4,6 +4,7 @@ The kernelspec's own interpreter runs this file by its path: nothing of ours is 
 versions of ipykernel and IPython. It ends with its parent, bounds what is printed and keeps nothing of it.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -27,6 +28,13 @@ def end_with_parent() -> None:
 def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until ipykernel runs code: no traceback of a half-imported kernel
+
+
+def wake_for_signals() -> None:
+    """In the running loop: its wake-up descriptor is set with its first signal handler. Without it an interrupt of
+    `await` is seen only when something else happens: ipykernel's handler adds a callback with tornado's
+    `IOLoop.add_callback`, which trusts the loop to be awake when it is called in the loop's own thread."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, lambda: None)
 
 
 def bound_streams(stream: Any) -> None:
@@ -60,6 +68,7 @@ def main() -> None:
     os.umask(0o077)
     from ipykernel import iostream, kernelapp
     from IPython.core import interactiveshell
+    from tornado import ioloop
 
     shell: Any = interactiveshell.InteractiveShell
     if hasattr(shell, "_tee"):
@@ -69,6 +78,7 @@ def main() -> None:
     app: Any = kernelapp.IPKernelApp.instance()
     app.initialize()
     forget_outputs(app.shell)
+    ioloop.IOLoop.current().add_callback(wake_for_signals)
     app.start()
 
 

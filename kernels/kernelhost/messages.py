@@ -39,6 +39,12 @@ def aborted(request: Request, why: str) -> Message:
     return make(request.channel, request.type.removesuffix("_request") + "_reply", content, request.header)
 
 
+def interrupted(request: Request) -> Message:
+    """The reply to an execute request that was interrupted before its code ran."""
+    content = {"status": "error", "ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+    return make(request.channel, "execute_reply", content, request.header)
+
+
 def lost_notice(parent: bytes) -> Message:
     text = "\n[Output was lost here: more came than is kept for clients that are away or slow.]\n"
     return make("iopub", "stream", {"name": "stderr", "text": text}, parent)
@@ -47,3 +53,7 @@ def lost_notice(parent: bytes) -> Message:
 def binary_notice(parent: bytes) -> Message:
     text = "[Binary data was left out: widgets that send it need a client that connects to the gateway directly.]\n"
     return make("iopub", "stream", {"name": "stderr", "text": text}, parent)
+
+
+def is_idle(item: Message) -> bool:
+    return item.type == "status" and item.part("content").get("execution_state") == "idle"

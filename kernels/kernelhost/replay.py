@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from kernelhost.messages import is_idle
 from kernelhost.wire import Message
 
 MAX_BYTES: Final = 64 << 20
@@ -84,7 +85,7 @@ class Replay:
             item = kept.message
             if kept.session == session and item.channel in ("shell", "control"):
                 replies[item.parent_id] = item
-            elif item.type == "status" and item.part("content").get("execution_state") == "idle":
+            elif is_idle(item):
                 idle.add(item.parent_id)
         return [item for id, item in replies.items() if id not in idle]
 

@@ -57,19 +57,15 @@ class Requests:
         self._count += 1
         self._executing += item.type == "execute_request"
         while self._count > self._max:
-            self._take(next(iter(self._asked)))
+            self.take(next(iter(self._asked)))
 
     def asker(self, id: str) -> str | None:
         """Whose question `id` is, for an input request; None when nobody's."""
         waiting = self._asked.get(id)
         return waiting[0].session if waiting else None
 
-    def answer(self, id: str) -> str | None:
-        """The session that a reply to `id` belongs to."""
-        request = self._take(id)
-        return request.session if request else None
-
-    def _take(self, id: str) -> Request | None:
+    def take(self, id: str) -> Request | None:
+        """The request that a reply to `id` answers, which is over with it."""
         waiting = self._asked.get(id)
         if not waiting:
             return None

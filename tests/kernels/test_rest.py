@@ -1,0 +1,149 @@
+"""Each row of kernels.md section 3 that this gateway has."""
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.kernels.client import TOKEN, GatewayProcess
+
+MODEL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def anyone(gateway: GatewayProcess) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.url, timeout=30, trust_env=False) as http:
+        yield http
+
+
+WAYS = {
+    "token": ({"Authorization": f"token {TOKEN}"}, ""),
+    "Token": ({"Authorization": f"ToKeN {TOKEN}"}, ""),
+    "bearer": ({"Authorization": f"Bearer {TOKEN}"}, ""),
+    "query": ({}, f"?token={TOKEN}"),
+    "query beside an empty header": ({"Authorization": "token"}, f"?token={TOKEN}"),
+    "none": ({}, ""),
+    "empty": ({"Authorization": "token"}, ""),
+    "empty query": ({}, "?token="),
+    "wrong": ({"Authorization": "token wrong"}, ""),
+    "wrong query": ({}, "?token=wrong"),
+    "basic": ({"Authorization": f"Basic {TOKEN}"}, ""),
+}
+LETS_IN = ("token", "Token", "bearer", "query", "query beside an empty header")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/status", 200),
+        ("GET", "/api/me", 200),
+        ("GET", "/api/kernelspecs", 200),
+        ("GET", "/api/kernelspecs/python3", 200),
+        ("GET", "/kernelspecs/python3/logo-64x64.png", 200),
+        ("GET", "/api/kernels", 200),
+        ("GET", "/api/kernels/{kernel}", 200),
+        ("POST", "/api/kernels/{kernel}/interrupt", 204),
+        ("GET", f"/api/kernels/{NOBODY}", 404),
+        ("DELETE", f"/api/kernels/{NOBODY}", 404),
+        ("POST", f"/api/kernels/{NOBODY}/interrupt", 404),
+        ("POST", f"/api/kernels/{NOBODY}/restart", 404),
+        ("GET", "/api/kernelspecs/none", 404),
+        ("GET", "/kernelspecs/python3/kernel.json", 404),
+    ],
+)
+def test_a1_a2_every_row_wants_the_token(
+    anyone: httpx.Client, kernel: str, method: str, path: str, status: int, way: str
+) -> None:
+    headers, query = WAYS[way]
+    answer = anyone.request(method, path.format(kernel=kernel) + query, headers=headers)
+    assert answer.status_code == (status if way in LETS_IN else 403)
+    if answer.status_code >= 400:
+        assert set(answer.json()) == {"message", "reason"}
+        assert answer.json()["message"]
+
+
+def test_a_start_without_the_token_starts_nothing(anyone: httpx.Client, gateway: GatewayProcess) -> None:
+    before = gateway.http.get("/api/status").json()["kernels"]
+    assert anyone.post("/api/kernels", json={}).status_code == 403
+    assert gateway.http.get("/api/status").json()["kernels"] == before
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/api", 200), ("/tree", 404), ("/login", 404), ("/hub/api", 404), ("/x/y", 404)]
+)
+def test_what_needs_no_token(anyone: httpx.Client, path: str, status: int) -> None:
+    assert anyone.get(path).status_code == status
+
+
+def test_the_contract_has_a_version_that_can_be_parsed(anyone: httpx.Client) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", anyone.get("/api").json()["version"])
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/api/kernels"), ("OPTIONS", "/api"), ("PATCH", "/api/contents")])
+def test_a3_errors_are_json_whatever_was_asked(gateway: GatewayProcess, method: str, path: str) -> None:
+    answer = gateway.http.request(method, path)
+    assert answer.status_code in (404, 405)
+    assert answer.json()["message"].endswith(".")
+
+
+def test_kernelspecs_have_what_pages_need(gateway: GatewayProcess) -> None:
+    answer = gateway.http.get("/api/kernelspecs").json()
+    entry = answer["kernelspecs"][answer["default"]]
+    assert {"argv", "env", "display_name", "language", "interrupt_mode", "metadata"} <= set(entry["spec"])
+    assert gateway.http.get(f"/api/kernelspecs/{answer['default']}").json() == entry
+    logo = gateway.http.get(entry["resources"]["logo-64x64"])
+    assert logo.headers["content-type"] == "image/png"
+
+
+def test_a11_a_model_is_exactly_what_clients_parse(gateway: GatewayProcess, kernel: str) -> None:
+    model = gateway.http.get(f"/api/kernels/{kernel}").json()
+    assert MODEL_TIME.fullmatch(model.pop("last_activity"))
+    assert model == {"id": kernel, "name": "python3", "execution_state": "idle", "connections": 0, "generation": 1}
+    listed = [item for item in gateway.http.get("/api/kernels").json() if item["id"] == kernel]
+    assert MODEL_TIME.fullmatch(listed[0].pop("last_activity"))
+    assert listed == [model]
+    assert MODEL_TIME.fullmatch(gateway.http.get("/api/status").json()["last_activity"])
+
+
+def test_a4_a_kernel_is_started_restarted_and_ended_with_the_codes_that_pages_check(gateway: GatewayProcess) -> None:
+    id = str(uuid.uuid4())
+    body = {"name": "python3", "path": None, "kernel_id": id, "env": {"KERNEL_LAUNCH_TIMEOUT": "40"}, "unknown": {}}
+    started = gateway.http.post("/api/kernels", json=body)
+    assert (started.status_code, started.headers["location"]) == (201, f"/api/kernels/{id}")
+    again = gateway.http.post("/api/kernels", json=body)
+    assert (again.status_code, id in again.json()["message"]) == (409, True)
+    restarted = gateway.http.post(f"/api/kernels/{id}/restart", json={})
+    assert restarted.status_code == 200
+    assert restarted.json() | {"last_activity": ""} == started.json() | {"last_activity": "", "generation": 2}
+    assert gateway.http.post(f"/api/kernels/{id}/interrupt").status_code == 204
+    assert [gateway.http.delete(f"/api/kernels/{id}").status_code for _ in range(2)] == [204, 404]
+    assert gateway.http.get(f"/api/kernels/{id}").json()["message"] == f"Kernel does not exist: {id}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b'{"name": "cobol"}', 400, "python3"),
+        (b"{", 400, "JSON"),
+        (b"[]", 400, "object"),
+        (b"[" * 200_000, 400, "JSON"),
+        (b"\xff", 400, "JSON"),
+        (b'{"path": "../.."}', 400, "path"),
+        (b'{"kernel_id": "../../etc"}', 400, "UUID"),
+        (b'{"name": "' + b"x" * (1 << 20) + b'"}', 413, "1 MB"),
+    ],
+)
+def test_a_start_that_cannot_be_says_why(gateway: GatewayProcess, body: bytes, status: int, words: str) -> None:
+    answer = gateway.http.post("/api/kernels", content=body)
+    assert (answer.status_code, words in answer.json()["message"]) == (status, True)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"name": null}'])
+def test_a_start_without_a_name_takes_the_default(gateway: GatewayProcess, body: bytes) -> None:
+    answer = gateway.http.post("/api/kernels", content=body)
+    assert (answer.status_code, answer.json()["name"]) == (201, "python3")
+    gateway.delete(answer.json()["id"])
