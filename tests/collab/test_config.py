@@ -1,5 +1,6 @@
 """Settings: a flag wins over its variable, which wins over the default; what will not do is said in one sentence."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,11 @@ def test_the_origin_is_as_browsers_write_it() -> None:
         "http://a.example:443",
     ]
     assert Config(Path()).origin == ""
+
+
+def test_every_setting_is_documented() -> None:
+    root = Path(__file__).resolve().parents[2]
+    source, docs = (root / "collab/config.py").read_text(), (root / "docs/deploy.md").read_text()
+    settings = set(re.findall(r'"(--[a-z-]+|COLLAB_[A-Z_]+)"', source))
+    assert len(settings) >= 10
+    assert {name for name in settings if f"`{name}`" not in docs} == set()
