@@ -80,7 +80,9 @@ class Auth:
             return await self._by_token(shown.strip())
         session = cookies.get(cookie_name(page), "")
         if changes and headers.get("origin") != page and (session or "origin" in headers):
-            raise ForeignOrigin("This request does not come from this server's page.")
+            raise ForeignOrigin(
+                "This request does not come from this server's page; behind a proxy, COLLAB_PUBLIC_URL says where it is."
+            )
         user = await self._store.session_user(self._session_hash(session)) if session else None
         if user is None:
             raise NotSignedIn(
