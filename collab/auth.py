@@ -81,7 +81,7 @@ class Auth:
         session = cookies.get(cookie_name(page), "")
         if changes and headers.get("origin") != page and (session or "origin" in headers):
             raise ForeignOrigin(
-                "This request does not come from this server's page; behind a proxy, COLLAB_PUBLIC_URL says where it is."
+                "This request does not come from this server's page; behind a proxy, set COLLAB_PUBLIC_URL."
             )
         user = await self._store.session_user(self._session_hash(session)) if session else None
         if user is None:

@@ -88,9 +88,7 @@ def test_s3_a_cookie_changes_nothing_for_a_foreign_page(
     where = at(path, made(owner))
     with served.browser() as browser:
         answer = browser.request(method, where, headers={"origin": foreign})
-        sentence = (
-            "This request does not come from this server's page; behind a proxy, COLLAB_PUBLIC_URL says where it is."
-        )
+        sentence = "This request does not come from this server's page; behind a proxy, set COLLAB_PUBLIC_URL."
         assert refusal(answer) == (403, sentence)
         del browser.headers["origin"]
         assert refusal(browser.request(method, where))[0] == 403
