@@ -27,6 +27,7 @@ _WINDOW_S: Final = 0.05
 _FIRST_WINDOW_BYTES: Final = 16 << 10
 _MAX_PENDING_BYTES: Final = 8 << 20
 _LAST_WRITE_S: Final = 10.0
+_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
 # What stays of a cleared mark of this kernel: who comes after a crash has to know what was dealt with.
 _KEPT: Final = ("session", "started", "cursor")
 
@@ -221,4 +222,4 @@ class Recorder:
             except (OSError, StoreError) as error:
                 log.error("An output cannot be stored", extra={"notebook": self._room.id, "reason": str(error)})
                 self._room.tell(CannotSave(f"An output cannot be stored: {error}"))
-                await anyio.sleep(min(0.5 * 2**attempt, 5.0))
+                await anyio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])

@@ -280,12 +280,13 @@ class Client:
         self._news = anyio.Event()
 
     def deliver(self, message: KernelMessage) -> None:
-        self._queue.append(message)
-        self._news.set()
+        if not self.dropped.is_set():
+            self._queue.append(message)
+            self._news.set()
 
     async def messages(self) -> AsyncIterator[KernelMessage]:
         while True:
-            while self._queue:
+            while self._queue and not self.dropped.is_set():
                 yield self._queue.popleft()
             self._news = anyio.Event()
             await self._news.wait()

@@ -1,0 +1,163 @@
+"""Blobs, floods and a full disk under a run; questions to the kernel beside it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+
+from collab.commands import Complete, Inspect
+from collab.events import CannotSave, Completions, Inspection
+from collab.store.blobs import Blobs
+from tests.support.executions import Server, bench
+
+pytestmark = pytest.mark.anyio
+
+LARGE = "<p>" + "x" * 100_000
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class WatchedBlobs(Blobs):
+    """`fails` is how often storing does not work; `early` whether a document ever named what was not stored yet."""
+
+    def __init__(self, folder: Path, fails: int = 0) -> None:
+        super().__init__(folder)
+        self.server: Server | None = None
+        self.fails = fails
+        self.early = False
+
+    def put(self, data: bytes) -> str:
+        assert self.server is not None
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.early = self.early or sha256 in json.dumps(self.server.outputs("a"))
+        if self.fails:
+            self.fails -= 1
+            raise OSError("No space left on device")
+        return super().put(data)
+
+
+async def test_a_blob_is_stored_before_the_document_names_it_however_long_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = WatchedBlobs(tmp_path / "blobs", fails=2)
+    monkeypatch.setattr("collab.recorder._RETRY_S", (0.01,))
+    async with bench(tmp_path, "print('up')\nwait('a')", blobs=blobs) as server:
+        blobs.server = server
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        kernel, id = server.gateway.only, server.gateway.only.log[-1].parent_id
+        kernel.say("iopub", "display_data", id, {"data": {"text/html": LARGE, "text/plain": "x"}, "metadata": {}})
+        kernel.say("iopub", "stream", id, {"name": "stdout", "text": "after\n"})
+        server.gateway.release("a")
+        await server.ended("a")
+        _, shown, after = server.outputs("a")
+        (blob,) = json.loads(shown["blobs"]).values()
+        assert (blob["sha256"], shown["data"]) == (hashlib.sha256(LARGE.encode()).hexdigest(), {"text/plain": "x"})
+        assert after["text"] == "after\n"
+        assert blobs.get(blob["sha256"]) == LARGE.encode()
+        assert not blobs.early
+        assert await server.store.has_blob(server.room.id, blob["sha256"])
+        told = [event for event in server.room.told if isinstance(event, CannotSave)]
+        assert told == [CannotSave("An output cannot be stored: No space left on device")] * 2
+
+
+async def test_a_room_closes_although_an_output_cannot_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collab.recorder._LAST_WRITE_S", 0.1)
+    blobs = WatchedBlobs(tmp_path / "blobs", fails=1 << 30)
+    with anyio.fail_after(10):
+        async with bench(tmp_path, "print('up')\nwait('a')", blobs=blobs) as server:
+            blobs.server = server
+            server.run("a")
+            await server.until(lambda: server.text("a") == "up\n")
+            kernel = server.gateway.only
+            kernel.say("iopub", "display_data", kernel.log[-1].parent_id, {"data": {"text/html": LARGE}})
+            await server.until(lambda: any(isinstance(event, CannotSave) for event in server.room.told))
+
+
+async def test_a_flood_waits_for_the_disk_and_arrives_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.recorder._MAX_PENDING_BYTES", 10_000)
+    async with bench(tmp_path, "wait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.mark("a").count == 1)
+        kernel, id = server.gateway.only, server.gateway.only.log[-1].parent_id
+        largest = 0
+        for number in range(3000):
+            kernel.say("iopub", "stream", id, {"name": "stdout", "text": f"{number:0100}\n"})
+            largest = max(largest, server.executions._recorder._writer.pending_bytes)
+            if number % 100 == 0:
+                await anyio.lowlevel.checkpoint()
+        server.gateway.release("a")
+        await server.ended("a")
+        (stream,) = server.outputs("a")
+        blob = json.loads(stream["blobs"])["text/plain"]
+        whole = (tmp_path / "blobs" / blob["sha256"][:2] / blob["sha256"][2:]).read_bytes()
+        assert whole == "".join(f"{number:0100}\n" for number in range(3000)).encode()
+        assert largest < 20_000
+
+
+# -- questions ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_idle_kernel_completes(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')") as server:
+        await server.started()
+        answers = server.ask(Complete(7, "pri", 3))
+        await server.until(lambda: bool(answers))
+        assert answers == [Completions(7, ("pri!",), 0, 1)]
+
+
+async def test_a_subshell_completes_while_a_cell_runs(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        for number in (1, 2):
+            answers = server.ask(Complete(number, "pri", 3))
+            await server.until(lambda: bool(answers))  # noqa: B023
+            assert answers == [Completions(number, ("pri!",), 0, 1)]
+        server.gateway.release("a")
+        await server.ended("a")
+
+
+async def test_without_subshells_the_answer_is_empty_and_next_time_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collab.questions._ANSWER_WITHIN_S", 0.05)
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        await server.started()
+        server.gateway.only.subshells = False
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        answers = server.ask(Complete(1, "pri", 3))
+        await server.until(lambda: bool(answers))
+        assert answers == [Completions(1, (), 3, 3)]
+        monkeypatch.setattr("collab.questions._ANSWER_WITHIN_S", 60)
+        answers = server.ask(Inspect(2, "pri", 3))
+        await server.until(lambda: bool(answers))
+        assert answers == [Inspection(2, "")]
+        server.gateway.release("a")
+        await server.ended("a")
+
+
+async def test_nobody_waits_for_a_kernel_that_is_not_there_or_ends(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        assert server.ask(Complete(1, "pri", 3)) == [Completions(1, (), 3, 3)]
+        await server.started()
+        server.gateway.lost = {"complete_reply"}
+        answers = [server.ask(Complete(number, "pri", 3)) for number in range(150)]
+        await server.until(lambda: sum(map(len, answers)) == 50)  # of too many at once the rest are answered empty
+        server.gateway.only.die("Out of memory.")
+        await server.until(lambda: all(answers))
+        assert all(len(each) == 1 for each in answers)
+        server.gateway.lost = set()
+        await server.until(lambda: server.status == "dead")
+        await server.started()
+        last = server.ask(Complete(9, "pri", 3))
+        await server.until(lambda: bool(last))
+        assert last == [Completions(9, ("pri!",), 0, 1)]

@@ -1,0 +1,61 @@
+"""What run marks say about the runs of a server that is gone."""
+
+from typing import Any
+
+from pycrdt import Doc, Map
+
+from collab import notebook
+from collab.execution import Run
+from collab.model import CellId, User, UserId
+from collab.notebook import NewCell
+from collab.takeover import Heard, Left, LeftRun, read_heard, read_left
+
+A, B, C, D = (CellId(name) for name in "abcd")
+ADA = User(UserId("ada"), "Ada", "#777777", True)
+NOW = 9000
+
+
+def document(**marks: dict[str, object]) -> "Doc[Any]":
+    doc: Doc[Any] = Doc()
+    notebook.create(doc, cells=[NewCell(cell, "code") for cell in (A, B, C, D)])
+    for cell, mark in marks.items():
+        notebook.roots(doc).runs[cell] = Map({"user": "Ada", "user_id": "ada", **mark})
+    return doc
+
+
+def test_what_ran_and_what_waited_in_order_and_by_request() -> None:
+    doc = document(
+        a={"state": "queued", "requested": 30},
+        b={"state": "queued", "requested": 20},
+        c={"state": "running", "requested": 20, "started": 25, "session": "k:1", "status": "ok", "stale": True},
+        d={"state": "queued", "requested": 20},
+    )
+    running = LeftRun(Run(C, 1, ADA, 20), "c.25", "k:1", "ok", began=True, is_stale=True)
+    waiting = (Run(B, 1, ADA, 20), Run(D, 1, ADA, 20), Run(A, 2, ADA, 30))
+    left = read_left(doc, NOW)
+    assert left == Left(running, waiting, ())
+    assert left.requests == 2
+
+
+def test_of_several_that_claim_to_run_the_last_one_does() -> None:
+    doc = document(a={"state": "running", "started": 30}, b={"state": "running", "started": 20}, c={"state": "running"})
+    left = read_left(doc, NOW)
+    assert left.running is not None
+    assert (left.running.run, left.running.began) == (Run(A, 1, ADA, NOW), False)
+    assert left.broken == (C, B)
+
+
+def test_nothing_is_left_of_a_notebook_that_never_ran() -> None:
+    doc = document(a={"state": "finished", "started": 5, "status": "imported"})
+    assert read_left(doc, NOW) == Left(None, (), ())
+    assert read_heard(doc, "k:1") == Heard({}, None, "")
+
+
+def test_the_newest_run_of_the_session_holds_the_last_message_even_when_it_was_cleared() -> None:
+    doc = document(
+        a={"state": "finished", "started": 10, "session": "k:1", "cursor": "m1"},
+        b={"state": "failed", "started": 40, "session": "k:2", "cursor": "other"},
+    )
+    notebook.roots(doc).runs["c"] = Map({"started": 20, "session": "k:1", "cursor": "m7"})
+    notebook.roots(doc).runs["d"] = Map({"started": 30, "session": "k:1"})
+    assert read_heard(doc, "k:1") == Heard({"a.10": A, "c.20": C, "d.30": D}, D, "m7")
