@@ -35,8 +35,10 @@ export function actionOf(id: string): Action {
 
 /** Why the action cannot run now, for people; null when it can. */
 export function disabledReason(action: Action, bench: Workbench): string | null {
-  const { role } = bench.session.store.getState();
-  return missingRole(role, action.role) ?? action.when?.(bench) ?? null;
+  const { role, phase } = bench.session.store.getState();
+  // Nothing written or asked for after the end would ever reach the server.
+  const isOver = phase === "ended" && (action.role === "editor" || action.role === "runner");
+  return missingRole(role, action.role) ?? (isOver ? "the connection has ended" : null) ?? action.when?.(bench) ?? null;
 }
 
 /** Runs it, or says why not. */
@@ -69,6 +71,7 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       "file.copy",
       LINE,
       "file.save",
+      "file.recovered",
       LINE,
       "file.share",
       "file.copyLink",
@@ -142,6 +145,7 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       "runtime.goToLastRun",
       "view.nextPart",
       "view.previousPart",
+      "view.tabFocus",
     ],
   },
   {

@@ -47,7 +47,9 @@ export function createDispatch(actions: readonly Action[], mac: boolean, now: ()
       const depth = waiting.depth;
       const next = waiting.rows.filter((row) => {
         const chord = row.chords[depth];
-        return chord !== undefined && matches(chord, press, mac);
+        // "D", then a click into an editor, then "d" is a letter.
+        const counts = waiting.leader || row.places.includes(place);
+        return counts && chord !== undefined && matches(chord, press, mac);
       });
       const done = next.find((row) => row.chords.length === depth + 1);
       if (done !== undefined) return { kind: "run", action: done.action };

@@ -10,9 +10,11 @@ import {
   setType,
   splitCell,
 } from "../notebook/edits.ts";
-import { cellOf, orderedIds } from "../notebook/schema.ts";
+import { orderedIds } from "../notebook/schema.ts";
+import { STRUCTURE } from "../notebook/undo.ts";
 import { type Action, cell, command, edit } from "./action.ts";
 import { setHeading } from "./heading.ts";
+import { step } from "./history.ts";
 import { everything, neighbour, only, prune } from "./selection.ts";
 import { setSelection, type Workbench } from "./workbench.ts";
 
@@ -32,8 +34,8 @@ function after(bench: Workbench): string | null {
 function select(bench: Workbench, ids: readonly string[]): void {
   const last = ids.at(-1);
   if (last === undefined) return;
-  setSelection(bench, { active: last, anchor: ids[0] ?? last, ids });
   bench.cells.focus(last);
+  setSelection(bench, { active: last, anchor: ids[0] ?? last, ids });
 }
 
 function remove(bench: Workbench): void {
@@ -74,10 +76,15 @@ function move(bench: Workbench, direction: -1 | 1): void {
   if (active !== null) bench.cells.scrollTo(active);
 }
 
+/** Changes every selected cell in one step of the history. */
+function together(bench: Workbench, write: (id: string) => void): void {
+  bench.session.notebook.doc.transact(() => {
+    for (const id of chosen(bench)) write(id);
+  }, STRUCTURE);
+}
+
 function change(bench: Workbench, type: "code" | "markdown" | "raw"): void {
-  for (const id of chosen(bench)) {
-    if (cellOf(bench.session.notebook, id)?.type !== type) setType(bench.session.notebook, id, type);
-  }
+  together(bench, (id) => setType(bench.session.notebook, id, type));
 }
 
 const headings: readonly Action[] = [1, 2, 3, 4, 5, 6].map((level) => ({
@@ -86,9 +93,7 @@ const headings: readonly Action[] = [1, 2, 3, 4, 5, 6].map((level) => ({
   role: "editor",
   keys: command(String(level)),
   when: noCell,
-  run: (bench) => {
-    for (const id of chosen(bench)) setHeading(bench.session.notebook, id, level);
-  },
+  run: (bench) => together(bench, (id) => setHeading(bench.session.notebook, id, level)),
 }));
 
 export const editActions: readonly Action[] = [
@@ -97,18 +102,14 @@ export const editActions: readonly Action[] = [
     title: "Undo",
     role: "editor",
     keys: [...command("Z", "Mod+Z"), ...cell("Leader Z")],
-    run: (bench) => {
-      if (bench.session.undo.structure.undo() === null) bench.say("There is nothing of yours to undo.");
-    },
+    run: (bench) => step(bench, "undo"),
   },
   {
     id: "edit.redo",
     title: "Redo",
     role: "editor",
     keys: command("Shift+Z", "Mod+Shift+Z", "Ctrl+Y"),
-    run: (bench) => {
-      if (bench.session.undo.structure.redo() === null) bench.say("There is nothing of yours to redo.");
-    },
+    run: (bench) => step(bench, "redo"),
   },
   {
     id: "edit.selectAll",
@@ -258,7 +259,7 @@ export const editActions: readonly Action[] = [
     id: "edit.mergeBelow",
     title: "Merge below",
     role: "editor",
-    keys: [],
+    keys: command("Ctrl+Shift+M"),
     when: noCell,
     run: (bench) => {
       const following = after(bench);

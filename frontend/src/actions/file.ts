@@ -1,7 +1,9 @@
 /** Rows of the File menu. */
 
 import { copyNotebook, createNotebook, type ExportFormat, exportUrl, trashNotebook } from "../api.ts";
+import { recoveredNotebook } from "../session/recovered.ts";
 import { type Action, everywhere } from "./action.ts";
+import { saveAs } from "./download.ts";
 import { ask, openDialog, type Workbench } from "./workbench.ts";
 
 function download(id: string, title: string, format: ExportFormat, outputs = true): Action {
@@ -86,6 +88,31 @@ export const fileActions: readonly Action[] = [
     },
   },
   {
+    id: "file.recovered",
+    title: "Recovered work…",
+    role: null,
+    keys: [],
+    when: (bench) => (bench.session.store.getState().recovered.length === 0 ? "there is none" : null),
+    run: (bench) => {
+      const { recovered } = bench.session.store.getState();
+      const fresh = recovered.filter(({ taken }) => !taken);
+      const items = fresh.length > 0 ? fresh : recovered;
+      const cells = items.reduce((count, item) => count + item.cells.length, 0);
+      ask(bench, {
+        title: "Download the recovered work?",
+        detail: `The server did not take what you wrote in ${cells === 1 ? "one cell" : `${cells} cells`}. It comes as a notebook file that you can open here and copy from.`,
+        confirm: "Download",
+        run: () => {
+          for (const item of items) {
+            const name = `${item.title.replace(/[^\p{L}\p{N} ._-]/gu, "_")} (recovered).ipynb`;
+            saveAs(name, JSON.stringify(recoveredNotebook(item), null, 1), "application/x-ipynb+json");
+          }
+          bench.session.recoveredTaken();
+        },
+      });
+    },
+  },
+  {
     id: "file.share",
     title: "Share…",
     role: "viewer",
@@ -111,7 +138,7 @@ export const fileActions: readonly Action[] = [
     id: "file.print",
     title: "Print",
     role: "viewer",
-    keys: [],
+    keys: everywhere("Mod+P"),
     run: () => window.print(),
   },
   {

@@ -47,7 +47,24 @@ export function matches(chord: Chord, press: Press, mac: boolean): boolean {
   if (/^[0-9]$/.test(chord.key)) return press.code === `Digit${chord.key}` || press.code === `Numpad${chord.key}`;
   const code = BY_CODE[chord.key];
   if (code !== undefined) return press.code === code || press.key === chord.key;
-  return press.key.toLowerCase() === chord.key.toLowerCase() || (press.key === " " && chord.key === "Space");
+  if (press.key.toLowerCase() === chord.key.toLowerCase()) return true;
+  // Layouts without Latin letters, and Option on macOS, which types signs and accents: the place of the key decides.
+  const isElse = press.key === "Dead" || /^[^\0-\x7f]$/u.test(press.key);
+  return isElse && press.code === `Key${chord.key.toUpperCase()}`;
+}
+
+/** The part of a KeyboardEvent that tells whether somebody is writing a character with it. */
+export interface Composition {
+  readonly isComposing: boolean;
+  readonly key: string;
+  readonly keyCode: number;
+  getModifierState(name: string): boolean;
+}
+
+/** AltGr types characters on many layouts, and an input method composes its own: neither is a shortcut. */
+export function isComposing(event: Composition): boolean {
+  // 229 is what some browsers say of the key that ends a composition.
+  return event.isComposing || event.key === "Process" || event.keyCode === 229 || event.getModifierState("AltGraph");
 }
 
 /** Two chords that one key press can both mean. Used by the test that no key is bound twice. */

@@ -2,10 +2,11 @@
 
 import { insertCell } from "../notebook/edits.ts";
 import { cellOf, orderedIds, runOf } from "../notebook/schema.ts";
+import type { Command } from "../session/session.ts";
 import { type Action, cell, command, everywhere } from "./action.ts";
 import { closeTexts, runCells, staleCells } from "./running.ts";
 import { neighbour, only } from "./selection.ts";
-import { ask, setSelection, type Workbench } from "./workbench.ts";
+import { ask, type Question, setSelection, type Workbench } from "./workbench.ts";
 
 const noKernel = (bench: Workbench): string | null => {
   const { status } = bench.session.store.getState().runtime;
@@ -15,11 +16,10 @@ const noKernel = (bench: Workbench): string | null => {
 const noCell = (bench: Workbench): string | null =>
   bench.view.getState().selection.active === null ? "no cell is selected" : null;
 
-function restart(bench: Workbench, rest: { run_all?: boolean; clear_outputs?: boolean }, detail: string): void {
+/** Restarts after asking: it takes something away from everyone in the notebook. */
+function restart(bench: Workbench, question: Omit<Question, "run">, rest: Omit<Command & { type: "restart" }, "type">) {
   ask(bench, {
-    title: "Restart the runtime?",
-    detail: `Variables are lost for everyone in this notebook${detail}. The text and the outputs stay.`,
-    confirm: "Restart",
+    ...question,
     run: () => {
       bench.session.send({ type: "restart", ...rest });
     },
@@ -162,14 +162,32 @@ export const runtimeActions: readonly Action[] = [
     role: "runner",
     keys: [...command("0 0"), ...cell("Leader .")],
     when: noKernel,
-    run: (bench) => restart(bench, {}, ""),
+    run: (bench) =>
+      restart(
+        bench,
+        {
+          title: "Restart the runtime?",
+          detail: "Variables are lost for everyone in this notebook. The text and the outputs stay.",
+          confirm: "Restart",
+        },
+        {},
+      ),
   },
   {
     id: "runtime.restartRunAll",
     title: "Restart and run all",
     role: "runner",
     keys: [],
-    run: (bench) => restart(bench, { run_all: true }, ", then every code cell runs from the top"),
+    run: (bench) =>
+      restart(
+        bench,
+        {
+          title: "Restart the runtime and run all cells?",
+          detail: "Variables are lost for everyone in this notebook, then every code cell runs from the top.",
+          confirm: "Restart and run all",
+        },
+        { run_all: true },
+      ),
   },
   {
     id: "runtime.restartClear",
@@ -178,14 +196,15 @@ export const runtimeActions: readonly Action[] = [
     keys: [],
     when: noKernel,
     run: (bench) =>
-      ask(bench, {
-        title: "Restart the runtime and clear all outputs?",
-        detail: "Variables and every output are lost for everyone in this notebook.",
-        confirm: "Restart and clear",
-        run: () => {
-          bench.session.send({ type: "restart", clear_outputs: true });
+      restart(
+        bench,
+        {
+          title: "Restart the runtime and clear all outputs?",
+          detail: "Variables and every output are lost for everyone in this notebook.",
+          confirm: "Restart and clear",
         },
-      }),
+        { clear_outputs: true },
+      ),
   },
   {
     id: "runtime.shutdown",

@@ -2,6 +2,7 @@
 
 import { orderedIds } from "../notebook/schema.ts";
 import { type Action, command, everywhere } from "./action.ts";
+import { tabFocusStore, toggleTabFocus } from "./tab_focus.ts";
 import { chooseTheme, THEMES, type Theme, themeStore } from "./theme.ts";
 import type { ViewState, Workbench } from "./workbench.ts";
 
@@ -67,6 +68,14 @@ export const viewActions: readonly Action[] = [
     run: (bench) => toggle(bench, "hiddenOutputs", everyCell(bench)),
   },
   ...themes,
+  {
+    id: "view.tabFocus",
+    title: "Tab moves focus",
+    role: null,
+    keys: everywhere("Alt+Shift+M"),
+    checked: () => tabFocusStore.getState().on,
+    run: (bench) => bench.say(toggleTabFocus() ? "Tab moves the focus." : "Tab indents in an editor; Esc leaves it."),
+  },
   {
     id: "view.nextPart",
     title: "Next part of the page",

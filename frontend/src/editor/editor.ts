@@ -10,6 +10,7 @@ import { keys } from "./keys.ts";
 import { language } from "./language.ts";
 import { presence } from "./presence.ts";
 import { wholeCodePoints } from "./surrogates.ts";
+import { tabFocus } from "./tab_focus.ts";
 import { theme } from "./theme.ts";
 
 export interface CellEditor {
@@ -54,6 +55,7 @@ export function createEditor(options: EditorOptions): CellEditor {
         EditorState.lineSeparator.of("\n"),
         wholeCodePoints(),
         cell.type === "code" ? [completion(session), inspection(session)] : [],
+        tabFocus(),
         keys({ type: cell.type, onEscape: options.onEscape, onLeave: options.onLeave }),
         presence(session, cellId, cell.source),
         yCollab(cell.source, null, { undoManager: session.undo.text(cellId) ?? false }),

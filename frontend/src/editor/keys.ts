@@ -9,7 +9,7 @@ import {
 import { defaultKeymap, indentLess, indentMore, insertTab, toggleComment } from "@codemirror/commands";
 import { selectNextOccurrence } from "@codemirror/search";
 import { EditorSelection, type Extension, Prec } from "@codemirror/state";
-import { type Command, type EditorView, type KeyBinding, keymap } from "@codemirror/view";
+import { type Command, EditorView, type KeyBinding, keymap } from "@codemirror/view";
 import { yUndoManagerKeymap } from "y-codemirror.next";
 import type { CellType } from "../notebook/schema.ts";
 
@@ -19,8 +19,8 @@ interface Options {
   readonly onLeave: (direction: -1 | 1) => void;
 }
 
-// The page's own: running, inserting below, deleting lines in favour of its shortcuts.
-const LEFT_TO_THE_PAGE = ["Mod-Enter", "Shift-Enter", "Alt-Enter", "Ctrl-Enter", "Mod-s", "Mod-p", "Escape"];
+// The page's own: running, inserting below, the leader (whose place CodeMirror gives to its Tab switch).
+const LEFT_TO_THE_PAGE = ["Mod-Enter", "Shift-Enter", "Alt-Enter", "Ctrl-Enter", "Mod-s", "Mod-p", "Ctrl-m", "Escape"];
 
 // Enter would take Shift+Enter with it.
 const editing: readonly KeyBinding[] = defaultKeymap
@@ -46,6 +46,7 @@ export function keys({ type, onEscape, onLeave }: Options): Extension {
   ];
   return [
     closeBrackets(),
+    Prec.highest(EditorView.domEventHandlers({ beforeinput: (event, view) => undoesReadOnly(event, view) })),
     Prec.low(
       keymap.of([
         {
@@ -59,6 +60,13 @@ export function keys({ type, onEscape, onLeave }: Options): Extension {
     ),
     keymap.of([...own, ...closeBracketsKeymap, ...yUndoManagerKeymap.map(whereWritable), ...editing]),
   ];
+}
+
+/** The browser's own Undo, as in its menu, must not get past whoever may not write either. */
+function undoesReadOnly(event: InputEvent, view: EditorView): boolean {
+  if (!view.state.readOnly || !event.inputType.startsWith("history")) return false;
+  event.preventDefault();
+  return true;
 }
 
 /** Undo changes the text behind CodeMirror's back, so it has to ask for itself. */

@@ -3,6 +3,7 @@
 import { ACTIONS, perform } from "../../actions";
 import type { Place } from "../../actions/action";
 import { createDispatch, SEQUENCE_MS } from "../../actions/dispatch";
+import { isComposing } from "../../actions/keys";
 import type { Workbench } from "../../actions/workbench";
 import { isMac } from "../shared/platform";
 
@@ -26,8 +27,7 @@ export function mountKeyboard(bench: Workbench): () => void {
   };
 
   const down = (event: KeyboardEvent): void => {
-    // AltGr types characters on many layouts, and an input method composes its own.
-    if (event.isComposing || event.key === "Process" || event.getModifierState("AltGraph")) return;
+    if (isComposing(event)) return;
     const saves = (mac ? event.metaKey : event.ctrlKey) && !event.altKey && event.key.toLowerCase() === "s";
     const place = placeOf(event.target);
     if (place === "elsewhere") {
