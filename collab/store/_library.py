@@ -29,16 +29,17 @@ class SQLiteLibrary:
         now = _text(notebook.updated)
 
         def change(db: sqlite3.Connection) -> None:
+            found = db.execute(
+                "INSERT INTO search (notebook, title, text) VALUES (?, ?, ?)", (notebook.id, notebook.title, text)
+            )
             db.execute(
-                "INSERT INTO notebooks (id, title, epoch, seq, created, updated) VALUES (?, ?, ?, 1, ?, ?)",
-                (notebook.id, notebook.title, notebook.epoch, now, now),
+                "INSERT INTO notebooks (id, title, epoch, seq, created, updated, search_row)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?)",
+                (notebook.id, notebook.title, notebook.epoch, now, now, found.lastrowid),
             )
             db.execute(
                 "INSERT INTO updates (notebook, epoch, seq, user, data, at) VALUES (?, ?, 1, '', ?, ?)",
                 (notebook.id, notebook.epoch, update, now),
-            )
-            db.execute(
-                "INSERT INTO search (notebook, title, text) VALUES (?, ?, ?)", (notebook.id, notebook.title, text)
             )
 
         await self._db.write(change)
@@ -59,9 +60,8 @@ class SQLiteLibrary:
     async def index(self, id: NotebookId, title: str, text: str) -> None:
         def change(db: sqlite3.Connection) -> None:
             db.execute("UPDATE notebooks SET title = ? WHERE id = ?", (title, id))
-            db.execute("DELETE FROM search WHERE notebook = ?", (id,))
             db.execute(
-                "INSERT INTO search (notebook, title, text) SELECT id, ?, ? FROM notebooks WHERE id = ?",
+                "UPDATE search SET title = ?, text = ? WHERE rowid = (SELECT search_row FROM notebooks WHERE id = ?)",
                 (title, text, id),
             )
 
@@ -73,8 +73,8 @@ class SQLiteLibrary:
 
     async def delete(self, id: NotebookId) -> None:
         def change(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM search WHERE rowid = (SELECT search_row FROM notebooks WHERE id = ?)", (id,))
             db.execute("DELETE FROM notebooks WHERE id = ?", (id,))
-            db.execute("DELETE FROM search WHERE notebook = ?", (id,))
 
         await self._db.write(change)
 
@@ -141,7 +141,7 @@ def _list(db: sqlite3.Connection, user: UserId | None, match: str, trashed: bool
     conditions = [f"n.trashed IS {'NOT ' if trashed else ''}NULL"]
     values: list[str] = []
     if match:
-        tables = "search JOIN notebooks n ON n.id = search.notebook"
+        tables = "search JOIN notebooks n ON n.search_row = search.rowid"
         snippet = "snippet(search, 2, '', '', '…', 16)"
         conditions.append("search MATCH ?")
         values.append(match)

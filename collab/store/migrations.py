@@ -68,15 +68,34 @@ _STEPS: Final = (
     CREATE INDEX grants_by_user ON grants (user);
     CREATE VIRTUAL TABLE search USING fts5 (notebook UNINDEXED, title, text, tokenize = 'unicode61');
     """,
+    # An FTS5 table is found by its rowid only; by anything else it is read from end to end.
+    """
+    ALTER TABLE notebooks ADD COLUMN search_row INTEGER;
+    UPDATE notebooks SET search_row = search.rowid FROM search WHERE search.notebook = notebooks.id;
+    CREATE UNIQUE INDEX notebooks_by_search_row ON notebooks (search_row);
+    """,
 )
 
 
 def migrate(db: sqlite3.Connection) -> None:
     """Brings a database, also an empty one, to the newest schema. Raises StoreError for one that is newer."""
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    while (version := _version(db)) < len(_STEPS):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(db) == version:  # still, now that nobody else can be at it
+                for statement in _STEPS[version].split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {version + 1}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
     if version > len(_STEPS):
         raise StoreError(
             f"The data was written by a newer collab (schema {version}; this one knows {len(_STEPS)}). Update collab."
         )
-    for number, step in enumerate(_STEPS[version:], version + 1):
-        db.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version

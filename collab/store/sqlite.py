@@ -4,6 +4,7 @@ What else is in the file is in `_library` and `_people`: plain functions over a 
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from collab.store.migrations import migrate
 from collab.store.store import Log, LogEntry, NoNotebook, StoreError
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 # A Room has one append under way at a time, so this bounds Rooms that wait, not edits.
 _MAX_WAITING: Final = 10_000
@@ -57,8 +59,11 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople):
         self._database = database
         self._waiting: list[_Append] = []
         self._wake = asyncio.Event()
+        self._closed = False
 
     async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+        if self._closed:
+            raise StoreError("The database is closed.")
         if len(self._waiting) >= _MAX_WAITING:
             raise StoreError("Too many notebooks wait to be saved.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,11 +80,15 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople):
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._waiting = self._waiting, []
-            await self._commit(batch)
+            with anyio.CancelScope(shield=True):  # whoever waits for a commit is always told how it went
+                await self._commit_waiting()
 
-    async def drain(self) -> None:
-        """Commits what still waits."""
+    async def close(self) -> None:
+        """Commits what still waits; takes nothing more."""
+        self._closed = True
+        await self._commit_waiting()
+
+    async def _commit_waiting(self) -> None:
         batch, self._waiting = self._waiting, []
         await self._commit(batch)
 
@@ -105,6 +114,10 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople):
             await self._database.write(change)
         except StoreError as error:
             return error
+        except Exception as error:
+            # Of what was to be written, not of the database: no reason to stop writing the rest.
+            log.exception("Updates cannot be written")
+            return StoreError(f"These updates cannot be written: {error}.")
         return None
 
 
@@ -123,25 +136,40 @@ async def open_sqlite(path: Path) -> AsyncIterator[SQLiteStore]:
                     finally:
                         tasks.cancel_scope.cancel()
                         with anyio.CancelScope(shield=True):
-                            await store.drain()
+                            await store.close()
     except sqlite3.Error as error:
         raise StoreError(f"The database {path} cannot be opened: {error}.") from error
 
 
 @asynccontextmanager
 async def _connect(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    async with aiosqlite.connect(path, isolation_level=None, cached_statements=256) as connection:
+    connecting = aiosqlite.connect(path, isolation_level=None, cached_statements=256)
+    try:
+        connection = await connecting
+    except BaseException:
+        # aiosqlite lets its thread end by itself; it would speak to an event loop that may be closed by then.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(connecting._thread.join)
+        raise
+    try:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 2000"):
             await connection.execute(f"PRAGMA {pragma}")
         yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
 
 
 async def _in_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     # aiosqlite has no public way to run several statements in one visit to its thread, and a visit costs more than
     # a statement. The pinned version's `_execute` is that way.
     try:
-        result: T = await connection._execute(work, connection._conn)  # type: ignore[no-untyped-call]
-    except (sqlite3.OperationalError, sqlite3.IntegrityError, OSError) as error:
+        opened = connection._conn
+    except ValueError as error:
+        raise StoreError("The database is closed.") from error
+    try:
+        result: T = await connection._execute(work, opened)  # type: ignore[no-untyped-call]
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"The database says: {error}.") from error
     return result
 

@@ -1,4 +1,5 @@
-"""What the server needs of a store: the update log, the library, people. `sqlite` is one; tests/support has a fake.
+"""What the server needs of a store: the update log, the library, people. `sqlite` is one; tests/support fakes
+the log.
 
 Values here are what rows say; rules about roles live in `sharing`. Times are aware datetimes in UTC.
 """

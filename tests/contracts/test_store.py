@@ -1,0 +1,581 @@
+"""What every store promises: the log's part runs on SQLite and on the fake that tests of Rooms use."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collab.model import NotebookId, Role, User, UserId
+from collab.sharing import Grant
+from collab.store.sqlite import SQLiteStore, open_sqlite
+from collab.store.store import Found, Link, LogEntry, NoNotebook, NotebookRow, StoreError, UpdateLog
+from tests.support.logs import MemoryLog
+
+pytestmark = pytest.mark.anyio
+
+A, B, C = NotebookId("a"), NotebookId("b"), NotebookId("c")
+ADA = User(UserId("ada"), "Ada", "#aa0000", False)
+GUEST = User(UserId("guest"), "Guest", "#00aa00", True)
+NOW = datetime(2025, 5, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
+    async with open_sqlite(tmp_path / "collab.sqlite") as opened:
+        yield opened
+
+
+def row(id: NotebookId, title: str = "Notes", updated: datetime = NOW) -> NotebookRow:
+    return NotebookRow(id, title, 1, updated)
+
+
+# -- the update log ---------------------------------------------------------------------------------------------------
+
+
+class Shelf(Protocol):
+    """A log that holds notebook A with the one update `first`."""
+
+    async def delete(self) -> None: ...
+
+    @property
+    def log(self) -> UpdateLog: ...
+
+
+class SQLiteShelf:
+    def __init__(self, store: SQLiteStore) -> None:
+        self.log = store
+
+    async def delete(self) -> None:
+        await self.log.delete(A)
+
+
+class MemoryShelf:
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self.log.add(A, b"first")
+
+    async def delete(self) -> None:
+        self.log.delete(A)
+
+
+@asynccontextmanager
+async def sqlite_shelf(folder: Path) -> AsyncIterator[Shelf]:
+    async with open_sqlite(folder / "collab.sqlite") as opened:
+        await opened.create(row(A), b"first", "")
+        yield SQLiteShelf(opened)
+
+
+@asynccontextmanager
+async def memory_shelf(folder: Path) -> AsyncIterator[Shelf]:
+    yield MemoryShelf()
+
+
+@pytest.fixture(params=[sqlite_shelf, memory_shelf], ids=["sqlite", "memory"])
+async def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shelf]:
+    async with request.param(tmp_path) as opened:
+        yield opened
+
+
+async def test_a_log_gives_back_what_was_appended_in_order(shelf: Shelf) -> None:
+    await shelf.log.append(A, 1, [LogEntry("ada", b"second"), LogEntry("", b"\x00third")])
+    await shelf.log.append(A, 1, [LogEntry("ada", b"fourth")])
+    log = await shelf.log.load(A)
+    assert (log.epoch, log.updates) == (1, (b"first", b"second", b"\x00third", b"fourth"))
+
+
+async def test_a_log_only_grows(shelf: Shelf) -> None:
+    before = (await shelf.log.load(A)).updates
+    for number in range(20):
+        await shelf.log.append(A, 1, [LogEntry("ada", bytes([number]))])
+        now = (await shelf.log.load(A)).updates
+        assert now == (*before, bytes([number]))
+        before = now
+
+
+async def test_appends_that_wait_together_keep_their_order(shelf: Shelf) -> None:
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(shelf.log.append, A, 1, [LogEntry("ada", b"%d" % number)])
+    assert (await shelf.log.load(A)).updates == (b"first", *(b"%d" % number for number in range(50)))
+
+
+async def test_there_is_no_log_of_a_notebook_that_is_not_there(shelf: Shelf) -> None:
+    with pytest.raises(NoNotebook):
+        await shelf.log.load(B)
+    with pytest.raises(NoNotebook):
+        await shelf.log.append(B, 1, [LogEntry("", b"x")])
+    await shelf.delete()
+    with pytest.raises(NoNotebook):
+        await shelf.log.load(A)
+    with pytest.raises(NoNotebook):
+        await shelf.log.append(A, 1, [LogEntry("", b"x")])
+
+
+async def test_n1_another_epoch_takes_nothing(shelf: Shelf) -> None:
+    with pytest.raises(NoNotebook):
+        await shelf.log.append(A, 2, [LogEntry("", b"x")])
+    assert (await shelf.log.load(A)).updates == (b"first",)
+
+
+async def test_one_append_that_fails_fails_alone(shelf: Shelf) -> None:
+    failed: list[NotebookId] = []
+
+    async def append(id: NotebookId, entries: Sequence[LogEntry]) -> None:
+        try:
+            await shelf.log.append(id, 1, entries)
+        except NoNotebook:
+            failed.append(id)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(append, A, [LogEntry("", b"one")])
+        tasks.start_soon(append, B, [LogEntry("", b"lost")])
+        tasks.start_soon(append, A, [LogEntry("", b"two")])
+    assert failed == [B]
+    assert (await shelf.log.load(A)).updates == (b"first", b"one", b"two")
+
+
+# -- SQLite: durability -----------------------------------------------------------------------------------------------
+
+
+async def test_d1_commits_are_on_the_disk_when_they_are_said_to_be(store: SQLiteStore) -> None:
+    def pragmas(db: sqlite3.Connection) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return {name: db.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+
+    full = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert await store._database.write(pragmas) == full
+    assert await store._database.read(pragmas) == full
+
+
+async def test_d1_another_process_reads_what_was_appended(store: SQLiteStore, tmp_path: Path) -> None:
+    await store.create(row(A), b"first", "")
+    await store.append(A, 1, [LogEntry("ada", b"second")])
+    with sqlite3.connect(tmp_path / "collab.sqlite") as other:
+        rows = other.execute("SELECT epoch, seq, user, kind, data FROM updates ORDER BY seq").fetchall()
+    other.close()
+    assert rows == [(1, 1, "", "update", b"first"), (1, 2, "ada", "update", b"second")]
+
+
+async def test_d2_appends_that_wait_at_the_same_time_share_a_transaction(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"first", "")
+    commits: list[str] = []
+
+    def watch(db: sqlite3.Connection) -> None:
+        db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+
+    await store._database.write(watch)
+    commits.clear()
+    async with anyio.create_task_group() as tasks:
+        for number in range(100):
+            tasks.start_soon(store.append, (A, B)[number % 2], 1, [LogEntry("", b"x")])
+    assert 1 <= len(commits) <= 3
+    assert len((await store.load(A)).updates) == len((await store.load(B)).updates) == 51
+
+
+async def test_d2_an_append_whose_caller_is_gone_is_carried_out(store: SQLiteStore) -> None:
+    await store.create(row(A), b"first", "")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.append, A, 1, [LogEntry("", b"second")])
+        await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    await store.append(A, 1, [LogEntry("", b"third")])
+    assert (await store.load(A)).updates == (b"first", b"second", b"third")
+
+
+async def test_what_waits_when_the_store_closes_is_written(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "collab.sqlite") as store, anyio.create_task_group() as tasks:
+        await store.create(row(A), b"first", "")
+        for _ in range(20):
+            tasks.start_soon(store.append, A, 1, [LogEntry("", b"x")])
+        await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    with pytest.raises(StoreError, match="closed"):
+        await store.append(A, 1, [LogEntry("", b"late")])
+    with pytest.raises(StoreError, match="closed"):
+        await store.notebook(A)
+    async with open_sqlite(tmp_path / "collab.sqlite") as again:
+        assert len((await again.load(A)).updates) == 21
+
+
+async def test_t24_a_locked_database_refuses_and_takes_the_same_again_later(store: SQLiteStore, tmp_path: Path) -> None:
+    await store.create(row(A), b"first", "")
+    await store._database.write(lambda db: None)
+    await store._database._writer.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(tmp_path / "collab.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        await store.append(A, 1, [LogEntry("", b"second")])
+    other.execute("ROLLBACK")
+    other.close()
+    await store.append(A, 1, [LogEntry("", b"second")])
+    assert (await store.load(A)).updates == (b"first", b"second")
+
+
+async def test_t24_a_full_disk_refuses_and_loses_nothing(store: SQLiteStore) -> None:
+    await store.create(row(A), b"first", "")
+
+    def limit(pages: int) -> Callable[[sqlite3.Connection], object]:
+        return lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+    await store._database._writer._execute(limit(1), store._database._writer._conn)  # type: ignore[no-untyped-call]
+    with pytest.raises(StoreError, match="full"):
+        await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
+    await store._database._writer._execute(limit(1 << 30), store._database._writer._conn)  # type: ignore[no-untyped-call]
+    await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
+    assert [len(update) for update in (await store.load(A)).updates] == [5, 1_000_000]
+
+
+async def test_what_cannot_be_written_is_refused_and_the_store_goes_on(store: SQLiteStore) -> None:
+    await store.create(row(A), b"first", "")
+    with pytest.raises(StoreError):
+        await store.append(A, 1, [LogEntry("\ud800", b"a user with half a character")])
+    await store.append(A, 1, [LogEntry("", b"second")])
+    assert (await store.load(A)).updates == (b"first", b"second")
+
+
+async def test_a_transaction_that_fails_leaves_nothing(store: SQLiteStore) -> None:
+    await store.create(row(A), b"first", "text")
+    with pytest.raises(StoreError):
+        await store.create(row(A, "Again"), b"other", "other")
+    assert await store.notebook(A) == row(A)
+    assert (await store.load(A)).updates == (b"first",)
+    assert await store.notebooks(None, "other") == []
+
+
+# -- migrations -------------------------------------------------------------------------------------------------------
+
+
+def schema(path: Path) -> tuple[int, list[tuple[object, ...]]]:
+    db = sqlite3.connect(path)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    rows = db.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+    db.close()
+    return version, rows
+
+
+async def test_migrations_are_numbered_and_opening_again_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "collab.sqlite"
+    async with open_sqlite(path) as store:
+        await store.create(row(A), b"first", "some text")
+    first = schema(path)
+    assert first[0] == 2
+    async with open_sqlite(path) as store:
+        assert [found.notebook.id for found in await store.notebooks(None, "some")] == [A]
+    assert schema(path) == first
+
+
+async def test_data_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    from collab.store.migrations import _STEPS
+
+    path = tmp_path / "collab.sqlite"
+    db = sqlite3.connect(path)
+    db.executescript(f"{_STEPS[0]} PRAGMA user_version = 1;")
+    for id, text in ((A, "apples"), (B, "pears")):
+        db.execute("INSERT INTO notebooks VALUES (?, 'Old', 1, 1, ?, ?, NULL, 0)", (id, str(NOW), str(NOW)))
+        db.execute("INSERT INTO search VALUES (?, 'Old', ?)", (id, text))
+    db.commit()
+    db.close()
+    async with open_sqlite(path) as store:
+        assert [found.notebook.id for found in await store.notebooks(None, "pears")] == [B]
+        await store.index(B, "New", "plums")
+        assert [found.notebook.title for found in await store.notebooks(None, "plums")] == ["New"]
+        await store.delete(A)
+        assert await store.notebooks(None, "apples") == []
+    assert schema(path)[0] == 2
+
+
+async def test_a_migration_that_breaks_leaves_the_version_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collab.store import migrations
+
+    path = tmp_path / "collab.sqlite"
+    async with open_sqlite(path) as store:
+        await store.create(row(A), b"first", "")
+    before = schema(path)
+    broken = (*migrations._STEPS, "CREATE TABLE fresh (id TEXT) STRICT; CREATE NONSENSE;")
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "_STEPS", broken)
+        with pytest.raises(StoreError, match="syntax error"):
+            async with open_sqlite(path):
+                pass
+    assert schema(path) == before
+    async with open_sqlite(path) as store:
+        assert await store.notebook(A) == row(A)
+
+
+async def test_data_of_a_newer_collab_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "collab.sqlite"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 999")
+    db.close()
+    with pytest.raises(StoreError, match="written by a newer collab"):
+        async with open_sqlite(path):
+            pass
+
+
+async def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "collab.sqlite"
+    path.write_bytes(b"this is a text file, and not a small one" * 100)
+    with pytest.raises(StoreError, match=r"collab\.sqlite cannot be opened"):
+        async with open_sqlite(path):
+            pass
+    with pytest.raises(StoreError, match="cannot be opened"):
+        async with open_sqlite(tmp_path / "no folder" / "collab.sqlite"):
+            pass
+
+
+# -- the library ------------------------------------------------------------------------------------------------------
+
+
+async def ids(found: Awaitable[list[Found]]) -> list[NotebookId]:
+    return [item.notebook.id for item in await found]
+
+
+async def test_a_notebook_is_made_with_its_first_update(store: SQLiteStore) -> None:
+    assert await store.notebook(A) is None
+    made = row(A, "Notes", datetime(2025, 5, 1, 14, 0, tzinfo=timezone(timedelta(hours=2))))
+    await store.create(made, b"first", "text")
+    assert await store.notebook(A) == row(A)
+    log = await store.load(A)
+    assert (log.epoch, log.updates) == (1, (b"first",))
+
+
+async def test_the_most_recent_comes_first(store: SQLiteStore) -> None:
+    for number, id in enumerate((A, B, C)):
+        await store.create(row(id, updated=NOW + timedelta(minutes=number)), b"", "")
+    assert await ids(store.notebooks(None)) == [C, B, A]
+    await store.append(B, 1, [LogEntry("", b"x")])
+    assert await ids(store.notebooks(None)) == [B, C, A]
+    await store.index(A, "Renamed", "text")  # is no change
+    assert await ids(store.notebooks(None)) == [B, C, A]
+
+
+async def test_trash_restore_and_delete_for_good(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"", "apples")
+    await store.add_link(Link("link", A, Role.EDITOR), "hash")
+    await store.save_user(GUEST)
+    await store.grant(A, GUEST.id, Link("link", A, Role.EDITOR))
+    await store.remember(A, "kernel", "k1")
+    await store.add_blob(A, "f" * 64)
+    await store.set_imported("/x.ipynb", A, "0" * 64)
+    await store.trash(A, NOW)
+    assert await store.notebook(A) == replace(row(A), trashed=NOW)
+    assert (await ids(store.notebooks(None)), await ids(store.notebooks(None, trashed=True))) == ([B], [A])
+    assert (await ids(store.notebooks(None, "apples")), await ids(store.notebooks(None, "apples", True))) == ([B], [A])
+    await store.trash(A, None)
+    assert await ids(store.notebooks(None, "apples")) == [A, B]
+    await store.delete(A)
+    assert await store.notebook(A) is None
+    assert await ids(store.notebooks(None, "apples")) == [B]
+    assert await store.link("hash") is None
+    assert await store.grants(A, GUEST.id) == []
+    assert await store.remembered(A, "kernel") == ""
+    assert not await store.has_blob(A, "f" * 64)
+    assert await store.imported("/x.ipynb") is None
+    assert await store.user(GUEST.id) == GUEST
+    await store.delete(A)  # again is no error
+
+
+async def test_what_was_live_is_remembered(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"", "")
+    await store.set_live(B, True)
+    await store.set_live(A, True)
+    await store.set_live(A, True)
+    assert await store.live_notebooks() == [A, B]
+    await store.set_live(A, False)
+    assert await store.live_notebooks() == [B]
+
+
+async def test_small_texts_are_kept_beside_a_notebook(store: SQLiteStore) -> None:
+    await store.create(row(A), b"", "")
+    assert await store.remembered(A, "kernel") == ""
+    await store.remember(A, "kernel", "k1")
+    await store.remember(A, "kernel", "k2")
+    await store.remember(A, "other", "x")
+    assert (await store.remembered(A, "kernel"), await store.remembered(A, "other")) == ("k2", "x")
+    await store.remember(A, "kernel", "")
+    assert await store.remembered(A, "kernel") == ""
+
+
+async def test_files_and_blobs(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"", "")
+    await store.set_imported("/x.ipynb", A, "1" * 64)
+    await store.set_imported("/x.ipynb", B, "2" * 64)
+    assert await store.imported("/x.ipynb") == (B, "2" * 64)
+    assert await store.imported("/y.ipynb") is None
+    await store.add_blob(A, "f" * 64)
+    await store.add_blob(A, "f" * 64)
+    assert (await store.has_blob(A, "f" * 64), await store.has_blob(B, "f" * 64)) == (True, False)
+    await store.copy_blobs(A, B)
+    assert await store.has_blob(B, "f" * 64)
+
+
+# -- search -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def searched(store: SQLiteStore) -> SQLiteStore:
+    await store.create(row(A, "Fruit"), b"", "apples and pears\nimport numpy as np\nnaïve Bayes, 東京 и Москва")
+    await store.create(row(B, "Apples"), b"", "something else: __init__ foo_bar x+y=2 a-b")
+    await store.create(row(C, "Empty"), b"", "")
+    return store
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("apples", [B, A]),  # a title counts more
+        ("APPLES", [B, A]),
+        ("app", [B, A]),
+        ("fruit pears", [A]),
+        ("pears fruit", [A]),
+        ("apples and oranges", []),
+        ("numpy", [A]),
+        ("naive", [A]),
+        ("москва", [A]),
+        ("東京", [A]),
+        ("__init__", [B]),
+        ("foo_bar", [B]),
+        ("a-b", [B, A]),  # A has an "and" and a "Bayes"
+        ("", [A, B, C]),
+        ("   ", [A, B, C]),
+        ("zzz", []),
+    ],
+)
+async def test_words_are_found_in_titles_and_sources(
+    searched: SQLiteStore, words: str, expected: list[NotebookId]
+) -> None:
+    assert await ids(searched.notebooks(None, words)) == expected
+
+
+HOSTILE = (
+    *('"', '""', "*", "**", "NEAR(", "NEAR(a b)", "title:", "{title text}:x", "^", "-", "a AND", "OR", "NOT", "(", ")"),
+    *(
+        "'",
+        "';--",
+        "\\",
+        "%",
+        "\0",
+        "a\0b",
+        "+",
+        "🙂",
+        "\u0301",
+        "'; DROP TABLE notebooks; --",
+        "_",
+        "\ud800",
+        '"a" OR "b',
+    ),
+)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+async def test_nothing_that_people_type_is_syntax(searched: SQLiteStore, words: str) -> None:
+    assert set(await ids(searched.notebooks(None, words))) <= {A, B, C}
+    assert await ids(searched.notebooks(None, "apples")) == [B, A]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.text(max_size=40) | st.text('"*():^-+ aNEARODT{}\\', max_size=20))
+async def test_no_words_break_the_search(searched: SQLiteStore, words: str) -> None:
+    await searched.notebooks(None, words)
+
+
+async def test_a_snippet_shows_where_the_words_are(searched: SQLiteStore) -> None:
+    [found] = await searched.notebooks(None, "numpy")
+    assert "import numpy as np" in found.snippet
+    assert [item.snippet for item in await searched.notebooks(None)] == ["", "", ""]
+
+
+async def test_what_was_indexed_anew_is_found_by_its_new_words_only(searched: SQLiteStore) -> None:
+    await searched.index(A, "Vegetables", "carrots")
+    assert await ids(searched.notebooks(None, "carrots vegetables")) == [A]
+    assert await ids(searched.notebooks(None, "pears")) == []
+    await searched.index(NotebookId("gone"), "Ghost", "boo")
+    assert await ids(searched.notebooks(None, "boo")) == []
+
+
+# -- people, links, grants --------------------------------------------------------------------------------------------
+
+
+async def test_people_and_their_sessions(store: SQLiteStore) -> None:
+    assert await store.user(ADA.id) is None
+    await store.save_user(ADA)
+    await store.save_user(replace(ADA, name="Ada L.", color="#bb0000"))
+    assert await store.user(ADA.id) == replace(ADA, name="Ada L.", color="#bb0000")
+    await store.add_session("hash", ADA.id)
+    assert await store.session_user("hash") == replace(ADA, name="Ada L.", color="#bb0000")
+    assert await store.session_user("other") is None
+    with pytest.raises(StoreError):
+        await store.add_session("hash", ADA.id)
+    with pytest.raises(StoreError):
+        await store.add_session("third", UserId("nobody"))
+
+
+async def test_a_link_lets_in_until_it_is_revoked(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"", "")
+    await store.save_user(GUEST)
+    expires = datetime(2025, 6, 1, 10, 0, tzinfo=timezone(timedelta(hours=-3)))
+    viewer, editor = Link("v", A, Role.VIEWER, expires), Link("e", A, Role.EDITOR)
+    await store.add_link(viewer, "hash v")
+    await store.add_link(editor, "hash e")
+    assert await store.link("hash v") == viewer
+    assert await store.link("hash x") is None
+    assert sorted(link.id for link in await store.links(A)) == ["e", "v"]
+    assert await store.links(B) == []
+    await store.grant(A, GUEST.id, viewer)
+    await store.grant(A, GUEST.id, viewer)
+    await store.grant(A, GUEST.id, editor)
+    assert set(await store.grants(A, GUEST.id)) == {Grant(Role.VIEWER, expires), Grant(Role.EDITOR, None)}
+    assert await store.grants(B, GUEST.id) == []
+    assert not await store.revoke(B, "e")
+    assert await store.revoke(A, "e")
+    assert not await store.revoke(A, "e")
+    assert await store.link("hash e") is None
+    assert await store.links(A) == [viewer]
+    assert await store.grants(A, GUEST.id) == [Grant(Role.VIEWER, expires)]
+
+
+async def test_a_guest_is_shown_what_was_shared_with_them(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"", "apples")
+    await store.save_user(GUEST)
+    link = Link("v", B, Role.VIEWER, NOW)
+    await store.add_link(link, "hash")
+    assert await store.notebooks(GUEST.id) == []
+    await store.grant(B, GUEST.id, link)
+    assert await store.notebooks(GUEST.id) == [Found(row(B), (Grant(Role.VIEWER, NOW),))]
+    assert await ids(store.notebooks(GUEST.id, "apples")) == [B]
+    await store.revoke(B, "v")
+    assert [found.grants for found in await store.notebooks(GUEST.id)] == [()]
+
+
+async def test_tokens_are_not_in_the_database(store: SQLiteStore) -> None:
+    """The store is given hashes; whoever reads the file cannot sign in with what is there."""
+    columns = await store._database.read(
+        lambda db: [
+            name
+            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (_, name, *_) in db.execute(f"PRAGMA table_info({table})").fetchall()
+            if "token" in name
+        ]
+    )
+    assert set(columns) == {"token_hash"}
