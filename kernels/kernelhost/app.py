@@ -37,7 +37,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starle
                     end()
                     return
 
-        async with Kernels(config.root).running() as kernels, anyio.create_task_group() as tasks:
+        async with Kernels(config.root, config.keep_bytes).running() as kernels, anyio.create_task_group() as tasks:
             tasks.start_soon(watch, kernels)
             yield {"kernels": kernels, "config": config, "activity": activity}
             tasks.cancel_scope.cancel()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kernelhost.replay import MAX_BYTES
+
 DEFAULT_PORT: Final = 8900
 
 
@@ -28,6 +30,7 @@ class Config:
     state: Path | None = None
     orphan_after_s: float = 0.0
     origins: tuple[str, ...] = ()
+    keep_bytes: int = MAX_BYTES
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -53,6 +56,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         state=Path(given.state).absolute() if given.state else None,
         orphan_after_s=given.orphan_after,
         origins=tuple(given.allow_origin),
+        keep_bytes=given.keep << 20,
     )
 
 
@@ -68,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token")
     parser.add_argument("--root", default=os.curdir, metavar="DIR", help="the folder kernels work in")
     parser.add_argument("--state", metavar="FILE", help="where to write url, token and pid, for whoever started us")
+    keep = f"output of a kernel that is kept for clients that are away or slow ({MAX_BYTES >> 20})"
+    parser.add_argument("--keep", type=_megabytes, default=MAX_BYTES >> 20, metavar="MB", help=keep)
     parser.add_argument(
         "--orphan-after", type=float, default=0.0, metavar="S", help="end when nobody asked for so long"
     )
@@ -75,3 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web page that may connect"
     )
     return parser
+
+
+def _megabytes(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"'{text:.20}' is no number of megabytes from 1 to 100000")
+    return int(text)

@@ -72,6 +72,7 @@ class Kernel:
         environment: Mapping[str, str],
         cwd: Path,
         home: Path,
+        replay: Replay,
         tasks: TaskGroup,
         gone: Callable[[], None] = lambda: None,
     ) -> None:
@@ -91,7 +92,7 @@ class Kernel:
         self._stopped = False
         self._process: Process | None = None
         self._sockets: Sockets | None = None
-        self._replay = Replay()
+        self._replay = replay
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._requests = Requests()
         self._held: deque[Message] = deque()

@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from kernelhost.environment import kernel_environment, working_folder
 from kernelhost.folders import own_folder
 from kernelhost.kernel import Kernel
+from kernelhost.replay import MAX_BYTES, Replay
 from kernelhost.specs import Specs
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,11 @@ class Full(Exception):
 class Kernels:
     """Use `running()`; kernels live in its task group."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep_bytes: int = MAX_BYTES) -> None:
         self.specs = Specs()
         self.started = datetime.now(UTC)
         self._root = root
+        self._keep_bytes = keep_bytes
         self._home = Path()
         self._kernels: dict[str, Kernel] = {}
         self._ending: set[Kernel] = set()
@@ -91,7 +93,8 @@ class Kernels:
         self._count += 1
         home = self._home / f"{self._count}"
         home.mkdir(mode=0o700)
-        kernel = Kernel(id, spec, variables, folder, home, self._tasks, gone=lambda: self.remove(id))
+        replay = Replay(self._keep_bytes)
+        kernel = Kernel(id, spec, variables, folder, home, replay, self._tasks, gone=lambda: self.remove(id))
         self._kernels[id] = kernel  # before the first await: it counts from now on (A7)
         try:
             await kernel.start()

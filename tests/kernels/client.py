@@ -80,7 +80,8 @@ class GatewayProcess:
         query |= {} if after is None else {"after": after}
         url = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?{httpx.QueryParams(query)}"
         protocols = [Subprotocol(V1)] if v1 else None
-        with connect(url, subprotocols=protocols, max_size=None, compression=None, proxy=None) as socket:
+        # One frame at a time: who does not read is a slow client at once.
+        with connect(url, subprotocols=protocols, max_size=None, max_queue=1, compression=None, proxy=None) as socket:
             yield Channel(socket, v1)
 
 
@@ -154,8 +155,7 @@ class Channel:
     def closed(self) -> tuple[int, str]:
         """How the server closed the socket; what comes before is kept."""
         with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                self.receive()
+            self.until(lambda message: False)
         assert closed.value.rcvd is not None
         return closed.value.rcvd.code, closed.value.rcvd.reason
 
