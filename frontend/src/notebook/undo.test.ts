@@ -256,7 +256,7 @@ test("no undo or redo of mine removes a letter of yours, nor breaks a cell", () 
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 

@@ -9,7 +9,7 @@ import { endedWords } from "./ended";
 
 /** What happened, what it means for the work, and the one thing to do. The most serious comes first. */
 export function Notices({ bench }: { readonly bench: NotebookBench }) {
-  const { phase, save, saveReason, role, runtime, ended } = useStore(bench.session.store);
+  const { phase, save, saveReason, role, runtime, ended, recovered } = useStore(bench.session.store);
   const offline = useLater(phase === "offline", 1000);
   const changed = useRoleChange(role);
   const [quietReason, setQuietReason] = useState("");
@@ -42,6 +42,17 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
           sign="warning"
           text={`Your last changes are not saved yet. ${saveReason === "" ? "The server has not answered" : saveReason.replace(/\.$/, "")}. Keep this page open; it goes on trying.`}
         />
+      )}
+      {recovered.some(({ taken }) => !taken) && (
+        <Notice
+          look="warn"
+          sign="warning"
+          text="Some of what you wrote here could not be saved. Its text is kept in this browser until you take it."
+        >
+          <button type="button" className="button" onClick={() => perform("file.recovered", bench)}>
+            Recovered work
+          </button>
+        </Notice>
       )}
       {runtime.status === "dead" && runtime.reason !== quietReason && (
         <Notice
