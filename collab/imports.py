@@ -42,15 +42,13 @@ async def import_notebook(store: Store, blobs: Blobs, data: bytes, title: str = 
     return await _store(store, await anyio.to_thread.run_sync(_build, blobs, data, title))
 
 
-async def copy_notebook(store: Store, blobs: Blobs, source: NotebookId, state: bytes, title: str) -> NotebookRow:
+async def copy_notebook(store: Store, blobs: Blobs, state: bytes, title: str) -> NotebookRow:
     """A notebook of its own with the same content; run marks become those of an imported file."""
 
     def build() -> _Made:
         return _build(blobs, ipynb.to_bytes(content_of(state, blobs)), title)
 
-    row = await _store(store, await anyio.to_thread.run_sync(build))
-    await store.copy_blobs(source, row.id)
-    return row
+    return await _store(store, await anyio.to_thread.run_sync(build))
 
 
 async def import_path(store: Store, blobs: Blobs, path: Path) -> NotebookRow:
@@ -100,7 +98,5 @@ async def _store(store: Store, made: _Made) -> NotebookRow:
     row = NotebookRow(
         NotebookId(secrets.token_urlsafe(9).replace("-", "a").replace("_", "b")), made.title, 1, datetime.now(UTC)
     )
-    await store.create(row, made.update, made.text)
-    for sha256 in made.blobs:
-        await store.add_blob(row.id, sha256)
+    await store.create(row, made.update, made.text, made.blobs)
     return row

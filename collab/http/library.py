@@ -101,7 +101,7 @@ async def copy(request: Request) -> Response:
     async with services.rooms.use(access.notebook.id) as room:
         state = room.doc.get_update()
         title = notebook.title(room.doc)
-    row = await imports.copy_notebook(services.store, services.blobs, access.notebook.id, state, f"Copy of {title}")
+    row = await imports.copy_notebook(services.store, services.blobs, state, f"Copy of {title}")
     return JSONResponse({"id": row.id, "title": row.title}, 201)
 
 

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -25,7 +25,7 @@ class SQLiteLibrary:
     def __init__(self, database: Transactions) -> None:
         self._db = database
 
-    async def create(self, notebook: NotebookRow, update: bytes, text: str) -> None:
+    async def create(self, notebook: NotebookRow, update: bytes, text: str, blobs: Collection[str] = ()) -> None:
         now = _text(notebook.updated)
 
         def change(db: sqlite3.Connection) -> None:
@@ -40,6 +40,9 @@ class SQLiteLibrary:
             db.execute(
                 "INSERT INTO updates (notebook, epoch, seq, user, data, at) VALUES (?, ?, 1, '', ?, ?)",
                 (notebook.id, notebook.epoch, update, now),
+            )
+            db.executemany(
+                "INSERT INTO blobs (notebook, sha256) VALUES (?, ?)", [(notebook.id, sha256) for sha256 in blobs]
             )
 
         await self._db.write(change)
@@ -127,14 +130,6 @@ class SQLiteLibrary:
             return found.fetchone() is not None
 
         return await self._db.read(query)
-
-    async def copy_blobs(self, source: NotebookId, target: NotebookId) -> None:
-        await self._db.write(
-            lambda db: db.execute(
-                "INSERT OR IGNORE INTO blobs (notebook, sha256) SELECT ?, sha256 FROM blobs WHERE notebook = ?",
-                (target, source),
-            )
-        )
 
 
 def _list(db: sqlite3.Connection, user: UserId | None, match: str, trashed: bool) -> list[Found]:

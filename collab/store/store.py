@@ -4,7 +4,7 @@ the log.
 Values here are what rows say; rules about roles live in `sharing`. Times are aware datetimes in UTC.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -77,8 +77,8 @@ class UpdateLog(Protocol):
 
 
 class Library(Protocol):
-    async def create(self, notebook: NotebookRow, update: bytes, text: str) -> None:
-        """A Notebook with its first update (the server's); `text` is what searches look in."""
+    async def create(self, notebook: NotebookRow, update: bytes, text: str, blobs: Collection[str] = ()) -> None:
+        """A Notebook with its first update (the server's); `text` is what searches look in, `blobs` what it reads."""
 
     async def notebook(self, id: NotebookId) -> NotebookRow | None: ...
 
@@ -117,8 +117,6 @@ class Library(Protocol):
         """From now on the Notebook may read this Blob."""
 
     async def has_blob(self, notebook: NotebookId, sha256: str) -> bool: ...
-
-    async def copy_blobs(self, source: NotebookId, target: NotebookId) -> None: ...
 
 
 class People(Protocol):

@@ -424,8 +424,14 @@ async def test_files_and_blobs(store: SQLiteStore) -> None:
     await store.add_blob(A, "f" * 64)
     await store.add_blob(A, "f" * 64)
     assert (await store.has_blob(A, "f" * 64), await store.has_blob(B, "f" * 64)) == (True, False)
-    await store.copy_blobs(A, B)
-    assert await store.has_blob(B, "f" * 64)
+
+
+async def test_a_notebook_is_there_with_all_of_its_blobs_or_not_at_all(store: SQLiteStore) -> None:
+    await store.create(row(A), b"", "", {"e" * 64, "f" * 64})
+    assert (await store.has_blob(A, "e" * 64), await store.has_blob(A, "f" * 64)) == (True, True)
+    with pytest.raises(StoreError):
+        await store.create(row(A), b"", "", {"d" * 64})
+    assert not await store.has_blob(A, "d" * 64)
 
 
 # -- search -----------------------------------------------------------------------------------------------------------
