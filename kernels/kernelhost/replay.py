@@ -67,6 +67,10 @@ class Replay:
             raise Overtaken
         return self._kept[seq - self.dropped] if seq < self._seq else None
 
+    def since(self, seq: int) -> list[Kept]:
+        """What is kept of what came after `seq`."""
+        return [kept for kept in self._kept if kept.seq > seq]
+
     def place_of(self, id: str) -> int | None:
         """The seq of the iopub message `id`."""
         for kept in reversed(self._kept):
@@ -106,8 +110,9 @@ class Replay:
 
 
 class Reader:
-    """One client's place. `first` are messages it gets before all else. `at` is the last message that is known to be
-    dealt with: one that was given out counts when the next is asked for."""
+    """One client's place. It gets `first`, then what was kept when it came, which cannot be dropped under it: who was
+    overtaken would otherwise be so again at the next message. `at` is the last message that is known to be dealt with:
+    one that was given out counts when the next is asked for."""
 
     def __init__(self, replay: Replay, session: str, at: int, first: Iterable[Message] = ()) -> None:
         self.session = session
@@ -115,6 +120,7 @@ class Reader:
         self._given = at
         self._replay = replay
         self._first = deque(first)
+        self._missed = deque(kept for kept in replay.since(at) if not kept.passing)
         self._joined = replay.seq
 
     def next(self) -> Message | None:
@@ -122,9 +128,15 @@ class Reader:
         if self._first:
             return self._first.popleft()
         self.at = self._given
-        while (kept := self._replay.following(self._given)) is not None:
+        while self._missed:
+            kept = self._missed.popleft()
             self._given = kept.seq
-            if kept.session in (None, self.session) and not (kept.passing and kept.seq <= self._joined):
+            if kept.session in (None, self.session):
                 return kept.message
-            self.at = self._given
+        self._given = max(self._given, self._joined)
+        while (found := self._replay.following(self._given)) is not None:
+            self._given = found.seq
+            if found.session in (None, self.session):
+                return found.message
+        self.at = self._given
         return None

@@ -79,9 +79,16 @@ class GatewayProcess:
         query = {"token": TOKEN} | ({"session_id": session} if session else {})
         query |= {} if after is None else {"after": after}
         url = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?{httpx.QueryParams(query)}"
-        protocols = [Subprotocol(V1)] if v1 else None
-        # One frame at a time: who does not read is a slow client at once.
-        with connect(url, subprotocols=protocols, max_size=None, max_queue=1, compression=None, proxy=None) as socket:
+        # One frame at a time: who does not read is a slow client at once, and does not see the server's close either.
+        with connect(
+            url,
+            subprotocols=[Subprotocol(V1)] if v1 else None,
+            max_size=None,
+            max_queue=1,
+            close_timeout=0.2,
+            compression=None,
+            proxy=None,
+        ) as socket:
             yield Channel(socket, v1)
 
 

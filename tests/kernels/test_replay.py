@@ -90,6 +90,17 @@ def test_a_reader_that_the_ring_overtakes_is_told() -> None:
         reader.next()
 
 
+def test_h14_who_comes_back_gets_all_that_was_kept_even_while_more_comes() -> None:
+    replay = Replay(max_messages=3)
+    items = [stream(text) for text in "12345"]
+    for item in items[:3]:
+        replay.add(item)
+    reader = Reader(replay, "a", replay.dropped)
+    for item in items[3:]:
+        replay.add(item)
+    assert read(reader) == items
+
+
 def test_e3_who_goes_on_after_an_output_still_gets_the_reply_that_came_before_it() -> None:
     replay = Replay()
     answer = reply("run")
