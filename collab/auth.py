@@ -12,7 +12,7 @@ import secrets
 from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ from collab.store.store import Link, Store
 
 OWNER: Final = UserId("owner")
 
+SESSION: Final = timedelta(days=90)
 _OWNERS: Final = "owner."  # begins the secret of a session of the owner
 
 # Calm, distinct, and readable under white letters (contrast of 4.5 or more).
@@ -83,7 +84,7 @@ class Auth:
             raise ForeignOrigin(
                 "This request does not come from this server's page; behind a proxy, set COLLAB_PUBLIC_URL."
             )
-        user = await self._store.session_user(self._session_hash(session)) if session else None
+        user = await self._of_session(session) if session else None
         if user is None:
             raise NotSignedIn(
                 "Sign in first: open the address with the token that the server printed, or a link to a notebook."
@@ -118,6 +119,9 @@ class Auth:
         session = (_OWNERS if user.id == OWNER else "") + secrets.token_urlsafe(32)
         await self._store.add_session(self._session_hash(session), user.id)
         return session
+
+    async def _of_session(self, session: str) -> User | None:
+        return await self._store.session_user(self._session_hash(session), datetime.now(UTC) - SESSION)
 
     def _session_hash(self, session: str) -> str:
         """The owner's sessions end when the server's token is changed: whoever had it signed in with it."""

@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from collab.auth import ForeignOrigin, NotSignedIn, cookie_name
+from collab.auth import SESSION, ForeignOrigin, NotSignedIn, cookie_name
 from collab.http._request import look_again, page_of, services_of
 from collab.model import NotebookId, User
 from collab.origins import output_template, page_policy
 from collab.version import VERSION
 
-_SESSION_S = 90 * 24 * 3600
 _ASSET = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -81,7 +80,8 @@ async def _signed_in(request: Request, user: User) -> Response:
     response = RedirectResponse(request.url.path + (f"?{urlencode(rest)}" if rest else ""), 303)
     page = page_of(request)
     secure = page.startswith("https:")
-    response.set_cookie(cookie_name(page), session, max_age=_SESSION_S, httponly=True, samesite="lax", secure=secure)
+    lasts_s = int(SESSION.total_seconds())
+    response.set_cookie(cookie_name(page), session, max_age=lasts_s, httponly=True, samesite="lax", secure=secure)
     return response
 
 

@@ -35,12 +35,12 @@ class SQLitePeople:
             )
         )
 
-    async def session_user(self, token_hash: str) -> User | None:
+    async def session_user(self, token_hash: str, since: datetime) -> User | None:
         def query(db: sqlite3.Connection) -> User | None:
             found = db.execute(
                 "SELECT u.id, u.name, u.color, u.guest FROM sessions s JOIN users u ON u.id = s.user"
-                " WHERE s.token_hash = ?",
-                (token_hash,),
+                " WHERE s.token_hash = ? AND s.created > ?",
+                (token_hash, since.astimezone(UTC).isoformat(timespec="milliseconds")),
             )
             return _user(found.fetchone())
 

@@ -126,7 +126,8 @@ class People(Protocol):
 
     async def add_session(self, token_hash: str, user: UserId) -> None: ...
 
-    async def session_user(self, token_hash: str) -> User | None: ...
+    async def session_user(self, token_hash: str, since: datetime) -> User | None:
+        """Of a session that began after `since`."""
 
     async def grant(self, notebook: NotebookId, user: UserId, link: Link) -> None:
         """The link's role, for as long as the link lasts."""

@@ -1,6 +1,8 @@
 """Who is asking: the owner by the token, guests by links, both by cookie afterwards, scripts by Bearer."""
 
+import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -128,6 +130,15 @@ def test_the_owners_sessions_end_with_the_token(tmp_path: Path) -> None:
         forged = client.get("/api/me", headers={"cookie": f"{server.cookie}=owner.{cookies[1]}"})
     assert [answer.status_code for answer in answers] == [401, 200]
     assert forged.status_code == 401
+
+
+def test_a_session_ends_with_its_cookie(served: Served) -> None:
+    with served.browser() as browser:
+        hashed = hashlib.sha256(f"{browser.cookies[served.cookie]}{TOKEN}".encode()).hexdigest()
+        began = (datetime.now(UTC) - timedelta(days=90)).isoformat(timespec="milliseconds")
+        assert browser.get("/api/me").status_code == 200
+        served.query("UPDATE sessions SET created = ? WHERE token_hash = ?", began, hashed)
+        assert refusal(browser.get("/api/me"))[0] == 401
 
 
 def test_s4_names_of_cookies() -> None:

@@ -527,8 +527,11 @@ async def test_people_and_their_sessions(store: SQLiteStore) -> None:
     await store.save_user(replace(ADA, name="Ada L.", color="#bb0000"))
     assert await store.user(ADA.id) == replace(ADA, name="Ada L.", color="#bb0000")
     await store.add_session("hash", ADA.id)
-    assert await store.session_user("hash") == replace(ADA, name="Ada L.", color="#bb0000")
-    assert await store.session_user("other") is None
+    now = datetime.now(UTC)
+    since = now - timedelta(hours=1)
+    assert await store.session_user("hash", since) == replace(ADA, name="Ada L.", color="#bb0000")
+    assert await store.session_user("hash", now + timedelta(hours=1)) is None
+    assert await store.session_user("other", since) is None
     with pytest.raises(StoreError):
         await store.add_session("hash", ADA.id)
     with pytest.raises(StoreError):
