@@ -16,6 +16,8 @@ let browser: Browser;
 let folder: string;
 
 beforeAll(async () => {
+  // For kernels and nbclient alike: on few cores, threads of small matrix products only wait for each other.
+  process.env.OMP_NUM_THREADS = "1";
   [server, browser, folder] = await Promise.all([startServer(), launch("chromium"), mkdtemp(join(tmpdir(), "collab-examples-"))]);
 });
 
