@@ -2,7 +2,10 @@
  * Reports the height of the content, never of the viewport: what is measured in `vh` depends on the height just given.
  * Past the page's limit the frame scrolls inside.
  */
-export function observeHeight(maxHeight: number, report: (px: number) => void): void {
+
+const LATE_MS = 60;
+
+export function observeHeight(maxHeight: number, report: (px: number) => void): { check(): void } {
   let last = -1;
   let isPlanned = false;
   const measure = (): void => {
@@ -21,8 +24,14 @@ export function observeHeight(maxHeight: number, report: (px: number) => void): 
     if (isPlanned) return;
     isPlanned = true;
     requestAnimationFrame(measure);
+    // A frame beside the viewport gets no animation frames; its height must be known before it is scrolled to.
+    setTimeout(() => {
+      if (isPlanned && document.documentElement.clientWidth > 0) measure();
+    }, LATE_MS);
   };
   const observer = new ResizeObserver(plan);
   for (const part of document.body.children) observer.observe(part);
   plan();
+  // Without animation frames the observer is silent as well.
+  return { check: plan };
 }

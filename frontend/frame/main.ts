@@ -41,14 +41,17 @@ function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): vo
   if (body === null) return;
   document.title = init.title;
   applyTheme(init.theme);
-  observeHeight(init.maxHeight, (px) => send({ v: 1, t: "height", px }));
+  const height = observeHeight(init.maxHeight, (px) => send({ v: 1, t: "height", px }));
   catchLinks((url) => send({ v: 1, t: "openLink", url }));
   returnKeys((key) => send({ v: 1, t: "key", key }));
   const area = createOutputArea(body, {
     isLive: init.class === "live",
     saveFile: (name, bytes) => send({ v: 1, t: "saveFile", name, bytes }, [bytes]),
     log: (level, text) => send({ v: 1, t: "log", level, text: text.slice(0, 2_000) }),
-    onIdle: () => send({ v: 1, t: "ready" }),
+    onIdle: () => {
+      height.check();
+      send({ v: 1, t: "ready" });
+    },
   });
   port.onmessage = (event: MessageEvent) => {
     const message = parsePageMessage(event.data);

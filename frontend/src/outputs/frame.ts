@@ -191,6 +191,7 @@ export class CellFrame {
   /** Removes the document for a reason that the reader is told; only they bring it back. */
   stop(reason: string, again: string): void {
     this.#discard();
+    this.#request?.remove();
     this.phase = "stopped";
     this.element.style.height = "";
     this.element.replaceChildren(

@@ -3,8 +3,9 @@
  * watchdog, one guard of the keyboard; `frame.ts` is the single frame.
  */
 import type { FrameClass, FrameKey, Theme } from "../../frame/protocol";
+import { guardFocus } from "./focus_guard";
 import { CellFrame, type FrameHost } from "./frame";
-import { createRate } from "./limits";
+import { openHeights } from "./heights";
 import { isBase64 } from "./mimes";
 import { type Placement, placeFrame } from "./placement";
 
@@ -13,7 +14,6 @@ const NEAR = "150% 0px";
 const PING_EVERY_MS = 2_000;
 const PONG_WITHIN_MS = 5_000;
 const WAIT_MS = 15_000;
-const USER_ACTION_MS = 500;
 
 export interface FramesOptions {
   notebookId: string;
@@ -36,7 +36,7 @@ export interface Frames {
 
 export function createFrames(options: FramesOptions): Frames {
   const frames = new Map<Element, CellFrame>();
-  const heights = new Map<string, number>();
+  const heights = openHeights(options.notebookId, sessionStorage);
   const page = new URL(options.pageOrigin);
   // Emptied when `{label}.localhost` does not answer in this browser; frames then come from the page's own host.
   let template = options.originTemplate;
@@ -50,7 +50,7 @@ export function createFrames(options: FramesOptions): Frames {
     theme,
     placement: (kind: FrameClass): Placement => placeFrame(template, options.labels[kind], page),
     load: (blob) => loadBlob(options.notebookId, blob),
-    height: (cellId) => heights.get(cellId) ?? null,
+    height: (cellId) => heights.get(cellId),
     setHeight: (cellId, px) => heights.set(cellId, px),
     onKey(cellId, key) {
       if (key === "Escape") leaveFrame(cellId);
@@ -125,9 +125,7 @@ export function createFrames(options: FramesOptions): Frames {
   };
   document.addEventListener("securitypolicyviolation", onViolation);
 
-  const focusGuard = guardFocus(
-    () => all().find((frame) => frame.iframe !== null && frame.iframe === document.activeElement) ?? null,
-  );
+  const focusGuard = guardFocus(all);
 
   // Pings go out while the tab is visible; one late answer may be the page's own doing, two ticks are not.
   const tick = (): void => {
@@ -219,6 +217,7 @@ export function createFrames(options: FramesOptions): Frames {
       window.removeEventListener("message", onMessage);
       document.removeEventListener("securitypolicyviolation", onViolation);
       focusGuard.destroy();
+      heights.destroy();
     },
   };
 }
@@ -245,60 +244,4 @@ export function blobUrl(notebookId: string, blob: { sha256: string; mime: string
   const query = new URLSearchParams({ type: blob.mime });
   if (name !== undefined) query.set("name", name);
   return `${url}?${query}`;
-}
-
-/**
- * Gives the keyboard back when an output takes it by itself. Pointers inside a frame are invisible to the page, so a
- * frame under the pointer may have the focus, unless the user was just typing; so may one reached by Tab.
- */
-function guardFocus(focused: () => CellFrame | null): { destroy(): void } {
-  let last: HTMLElement | null = null;
-  let tabAt = Number.NEGATIVE_INFINITY;
-  let keyAt = Number.NEGATIVE_INFINITY;
-  let pointerAt = Number.NEGATIVE_INFINITY;
-  const mayTake = new WeakMap<CellFrame, (now: number) => boolean>();
-  const hasNoHover = matchMedia("(hover: none)");
-
-  const onFocusIn = (event: FocusEvent): void => {
-    if (event.target instanceof HTMLElement && !(event.target instanceof HTMLIFrameElement)) last = event.target;
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === "Tab" || event.key === "F6") tabAt = performance.now();
-    else keyAt = performance.now();
-  };
-  const onPointerDown = (): void => {
-    pointerAt = performance.now();
-  };
-  const onBlur = (): void => {
-    const frame = focused();
-    if (frame === null) return;
-    const now = performance.now();
-    if (now - tabAt < USER_ACTION_MS || now - pointerAt < USER_ACTION_MS) return;
-    const isUnderPointer = frame.element.matches(":hover") || hasNoHover.matches;
-    if (isUnderPointer && now - keyAt > USER_ACTION_MS) {
-      frame.activeAt = now;
-      return;
-    }
-    const rate = mayTake.get(frame) ?? createRate(2, 60_000);
-    mayTake.set(frame, rate);
-    const back = last?.isConnected === true ? last : null;
-    frame.iframe?.blur();
-    back?.focus({ preventScroll: true });
-    if (!rate(now)) {
-      frame.stop("Output stopped: it kept taking the keyboard.", "Draw again");
-      back?.focus({ preventScroll: true });
-    }
-  };
-  document.addEventListener("focusin", onFocusIn);
-  document.addEventListener("keydown", onKeyDown, true);
-  document.addEventListener("pointerdown", onPointerDown, true);
-  window.addEventListener("blur", onBlur);
-  return {
-    destroy() {
-      document.removeEventListener("focusin", onFocusIn);
-      document.removeEventListener("keydown", onKeyDown, true);
-      document.removeEventListener("pointerdown", onPointerDown, true);
-      window.removeEventListener("blur", onBlur);
-    },
-  };
 }

@@ -39,7 +39,6 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   const { notebook } = session;
   const area = document.createElement("div");
   area.className = "outputs";
-  area.setAttribute("role", "region");
   area.hidden = true;
   const page = document.createElement("div");
   page.className = "outputs-page";
@@ -51,19 +50,21 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   let planned: { cancel(): void } | null = null;
   let release: number | null = null;
   let count = 0;
+  let wasRunning = false;
 
   const update = (): void => {
     planned = null;
     const outputs = outputsOf(notebook, cellId);
     const run = runOf(notebook, cellId);
     const isRunning = run?.state === "running" || run?.state === "queued";
-    if (isRunning && outputs.length < count) holdHeight();
+    // The first output of a run may come in the place of the last one's: its number alone does not tell.
+    if (isRunning && (!wasRunning || outputs.length < count)) holdHeight();
+    wasRunning = isRunning;
     count = outputs.length;
     const first = outputs.findIndex(isRich);
     const inPage = first === -1 ? outputs : outputs.slice(0, first);
     drawn = drawInto(page, drawn, inPage, session.id);
     showFrame(first === -1 ? [] : outputs.slice(first), run);
-    area.setAttribute("aria-busy", String(run?.state === "running"));
     area.hidden = outputs.length === 0 && area.style.minHeight === "";
     if (!area.hidden) label();
     if (!isRunning) releaseHeight();
@@ -104,9 +105,7 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   };
 
   const label = (): void => {
-    const name = `Output of cell ${orderedIds(notebook).indexOf(cellId) + 1}`;
-    if (area.getAttribute("aria-label") !== name) area.setAttribute("aria-label", name);
-    frame?.setTitle(name);
+    frame?.setTitle(`Output of cell ${orderedIds(notebook).indexOf(cellId) + 1}`);
   };
 
   const plan = (): void => {

@@ -136,7 +136,8 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   const drawOutputs = (): void => {
     const shown = type() === "code" && hasOutputs();
     if (shown && revealed && outputs === null) outputs = mountOutputs({ parent: output, session, cellId: id, frames });
-    output.hidden = !shown || context.hiddenOutput;
+    // Without outputs it is the view's to decide: at the start of a run they go, and their place must stay.
+    output.hidden = type() !== "code" || outputs === null || context.hiddenOutput;
     folded.hidden = !shown || !context.hiddenOutput;
   };
 

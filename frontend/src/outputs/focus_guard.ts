@@ -1,0 +1,68 @@
+/**
+ * Gives the keyboard back when an output takes it by itself (outputs.md L6). Pointers inside a frame are invisible to
+ * the page, so a frame under the pointer may have the focus, unless the user was just typing; so may one reached by Tab.
+ * `inert` on the iframe does not keep Chromium's frames of another process from taking the focus.
+ */
+import type { CellFrame } from "./frame";
+import { createRate } from "./limits";
+
+const USER_ACTION_MS = 500;
+
+export function guardFocus(frames: () => readonly CellFrame[]): { destroy(): void } {
+  let last: HTMLElement | null = null;
+  let tabAt = Number.NEGATIVE_INFINITY;
+  let keyAt = Number.NEGATIVE_INFINITY;
+  let pointerAt = Number.NEGATIVE_INFINITY;
+  const mayTake = new WeakMap<CellFrame, (now: number) => boolean>();
+  const hasNoHover = matchMedia("(hover: none)");
+
+  const onFocusIn = (event: FocusEvent): void => {
+    if (event.target instanceof HTMLElement && !(event.target instanceof HTMLIFrameElement)) last = event.target;
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Tab" || event.key === "F6") tabAt = performance.now();
+    else keyAt = performance.now();
+  };
+  const onPointerDown = (): void => {
+    pointerAt = performance.now();
+  };
+
+  const mayHaveIt = (frame: CellFrame, now: number): boolean => {
+    if (now - tabAt < USER_ACTION_MS) return true;
+    // A press that the page saw was not one in the frame.
+    const isUnderPointer = frame.element.matches(":hover") || (hasNoHover.matches && now - pointerAt > USER_ACTION_MS);
+    return isUnderPointer && now - keyAt > USER_ACTION_MS;
+  };
+
+  const judge = (): void => {
+    const now = performance.now();
+    const taker = frames().find((frame) => frame.iframe !== null && frame.iframe === document.activeElement);
+    if (taker === undefined) return;
+    if (mayHaveIt(taker, now)) {
+      taker.activeAt = now;
+      return;
+    }
+    const rate = mayTake.get(taker) ?? createRate(2, 60_000);
+    mayTake.set(taker, rate);
+    taker.iframe?.blur();
+    if (!rate(now)) taker.stop("Output stopped: it kept taking the keyboard.", "Draw again");
+    if (last?.isConnected === true) last.focus({ preventScroll: true });
+  };
+  // While the event is handed out the focus is still on its way: what is focused now would be so in name only.
+  const onBlur = (): void => {
+    setTimeout(judge, 0);
+  };
+
+  document.addEventListener("focusin", onFocusIn);
+  document.addEventListener("keydown", onKeyDown, true);
+  document.addEventListener("pointerdown", onPointerDown, true);
+  window.addEventListener("blur", onBlur);
+  return {
+    destroy() {
+      document.removeEventListener("focusin", onFocusIn);
+      document.removeEventListener("keydown", onKeyDown, true);
+      document.removeEventListener("pointerdown", onPointerDown, true);
+      window.removeEventListener("blur", onBlur);
+    },
+  };
+}
