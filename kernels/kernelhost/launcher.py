@@ -52,6 +52,18 @@ def bound_streams(stream: Any) -> None:
     stream.write = bounded
 
 
+def lose_nothing(app: Any, option: int) -> None:
+    """A PUB socket drops what is over its mark and says nothing (E1): 1,000 messages, while the gateway or a ZMQ thread
+    does not get to run. `bound_streams` waits for the sending; nothing is to be lost for it."""
+    init_iopub = app.init_iopub
+
+    def unbounded(self: Any, context: Any) -> None:
+        context.setsockopt(option, 0)
+        init_iopub(self, context)
+
+    app.init_iopub = unbounded
+
+
 def forget_outputs(shell: Any) -> None:
     """IPython 9 keeps all that was ever printed or shown (L2)."""
     outputs = getattr(getattr(shell, "history_manager", None), "outputs", None)
@@ -66,6 +78,7 @@ def main() -> None:
     reset_signals()
     end_with_parent()
     os.umask(0o077)
+    import zmq
     from ipykernel import iostream, kernelapp
     from IPython.core import interactiveshell
     from tornado import ioloop
@@ -74,6 +87,7 @@ def main() -> None:
     if hasattr(shell, "_tee"):
         shell._tee = lambda self, channel: nullcontext()
     bound_streams(iostream.OutStream)
+    lose_nothing(kernelapp.IPKernelApp, zmq.SNDHWM)
     sys.argv.append("--HistoryManager.hist_file=:memory:")
     app: Any = kernelapp.IPKernelApp.instance()
     app.initialize()

@@ -3,9 +3,12 @@
 import base64
 import json
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -138,6 +141,30 @@ def test_lines_that_are_flushed_one_by_one_are_all_there(server: Served) -> None
         command(client, id, type="run_cells", cells=["a"])
         tab.ended("a")
         assert tab.text("a") == "".join(f"{i}\n" for i in range(5_000))
+
+
+def test_nothing_printed_is_lost_while_the_gateway_does_not_get_to_read(server: Served) -> None:
+    done = "import pathlib; pathlib.Path('done').touch()"
+    with opened(server, f"for i in range(4_000):\n    print(i, flush=True)\n{done}") as (client, id, tab):
+        command(client, id, type="start_runtime")
+        tab.until(lambda: tab.runtime.get("status") == "idle")
+        gateway = json.loads((server.data / "gateway.json").read_text())["pid"]
+        command(client, id, type="run_cells", cells=["a"])
+        tab.until(lambda: "99\n" in tab.text("a"))
+        os.kill(gateway, signal.SIGSTOP)
+        try:
+            wait_for_file(server.data / "files" / id / "done")
+        finally:
+            os.kill(gateway, signal.SIGCONT)
+        tab.ended("a")
+        assert tab.text("a") == "".join(f"{i}\n" for i in range(4_000))
+
+
+def wait_for_file(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # what a kernel writes while its gateway stands still tells nobody
 
 
 def test_any_runner_answers_and_a_password_is_seen_by_nobody(server: Served) -> None:
