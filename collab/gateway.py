@@ -88,9 +88,10 @@ class Gateway:
     def _read(self) -> Address | None:
         try:
             value = json.loads(self._state.read_text())
-            return Address(str(value["url"]), str(value["token"]), int(value["pid"]), str(value["started"]))
+            found = Address(str(value["url"]), str(value["token"]), int(value["pid"]), str(value["started"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        return found if found.pid > 1 else None  # 0 and below are groups of processes, our own among them
 
     async def _check(self, address: Address) -> None:
         """Raises NoGateway."""
@@ -171,11 +172,11 @@ def _is_running(gateway: Address) -> bool:
         return False
     except PermissionError:
         pass
-    with suppress(ChildProcessError):  # ours: its end is taken notice of here, or it would stay a zombie
-        if os.waitpid(gateway.pid, os.WNOHANG)[0] == gateway.pid:
-            return False
     try:
         fields = Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(")")[2].split()
+        alive = fields[0] != "Z" and gateway.started in ("", fields[19])
     except OSError:
-        return not Path("/proc/self/stat").exists()
-    return fields[0] != "Z" and gateway.started in ("", fields[19])
+        alive = not Path("/proc/self/stat").exists()
+    with suppress(ChildProcessError):  # ours: its end is taken notice of here, or it would stay a zombie
+        return os.waitpid(gateway.pid, os.WNOHANG)[0] != gateway.pid and alive
+    return alive
