@@ -423,9 +423,15 @@ function gateOf(from: Y.Doc): { readonly doc: Y.Doc; readonly admit: (update: Ui
       if (origin !== "server") objection = `Only the server writes ${name}.`;
     });
   }
+  let before: Record<string, unknown> = {};
   doc.getMap("cells").observeDeep((events, { origin }) => {
     if (origin === "server") return;
     for (const event of events) {
+      for (const [id, { action }] of event.path.length === 0 ? event.keys : []) {
+        // A deletion that was undone within one update brings the same cell back; anything else is a replacement.
+        if (action === "update" && content(before[id]) !== content(doc.getMap("cells").toJSON()[id]))
+          objection = `Cell '${id}' was replaced instead of edited.`;
+      }
       if (event.path.length !== 1 || !(event instanceof Y.YMapEvent)) continue;
       for (const key of event.keysChanged)
         if (key !== "type" && key !== "position") objection = `The ${key} of a cell was replaced instead of edited.`;
@@ -435,10 +441,21 @@ function gateOf(from: Y.Doc): { readonly doc: Y.Doc; readonly admit: (update: Ui
     doc,
     admit(update) {
       objection = null;
+      before = doc.getMap("cells").toJSON();
       Y.applyUpdate(doc, update, "client");
       return doc.store.pendingStructs !== null || doc.store.pendingDs !== null ? "gap" : objection;
     },
   };
+}
+
+/** What a cell says, apart from its place. */
+function content(cell: unknown): string {
+  if (typeof cell !== "object" || cell === null) return "";
+  return JSON.stringify(
+    Object.entries(cell)
+      .filter(([key]) => key !== "position")
+      .sort(),
+  );
 }
 
 /** Node has no CloseEvent before version 23. */

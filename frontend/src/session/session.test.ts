@@ -141,6 +141,43 @@ describe("edits", () => {
   });
 });
 
+describe("[S4] a deletion and its undoing never come as a replaced cell", () => {
+  const undone = (session: Session): void => {
+    write(session, "written ");
+    deleteCells(session.notebook, [orderedIds(session.notebook)[0] ?? ""]);
+    session.undo.structure.undo();
+    write(session, "and again ");
+  };
+
+  test("all within one window", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    write(session, "!");
+    undone(session);
+    await pass(100);
+    expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved", unsaved: false });
+    expect(onServer(server)).toEqual(["and again written !a"]);
+  });
+
+  test("all of it offline", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "!");
+    await settle();
+    server.down = true;
+    connectionOf(server).close(1012);
+    await settle();
+    undone(session);
+    server.down = false;
+    server.holdCommits = false;
+    await pass(1000);
+    expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved", unsaved: false });
+    expect(onServer(server)).toEqual(["and again written !a"]);
+    expect(sourcesOf(session.notebook)).toEqual(onServer(server));
+  });
+});
+
 describe("saving", () => {
   test("[D4] is Saving until the acknowledgement, and Not saved after three seconds without one", async () => {
     const server = serverOf("a");

@@ -9,6 +9,7 @@ import { createAsks } from "./asks.ts";
 import type { Command } from "./commands.ts";
 import { type Completions, type Event, parseEvent, type RuntimeStatus, type User } from "./events.ts";
 import { type OfflineCopy, type OpenCopy, openOfflineCopy } from "./offline.ts";
+import { createOutgoing } from "./outgoing.ts";
 import { type Person, peopleOf, samePeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
 import {
@@ -140,6 +141,7 @@ export function openSession(options: SessionOptions): Session {
   const touched = new Set<string>();
   let copy: OfflineCopy | null = null;
   let opening: Promise<void> | null = null;
+  let isLoading = false;
   // Whether our STEP2 is out on this socket, so that later edits follow by themselves.
   let live = false;
   // What the server had when it asked; what a new editor has beyond that goes out.
@@ -177,22 +179,24 @@ export function openSession(options: SessionOptions): Session {
 
   // -- edits out ----------------------------------------------------------------------------------------------------
 
-  let waiting: Uint8Array[] = [];
   let window_: ReturnType<typeof setTimeout> | undefined;
+  let isStructure = false;
 
-  const flush = (): void => {
-    if (waiting.length === 0) return;
-    const update = waiting.length === 1 ? waiting[0] : Y.mergeUpdates(waiting);
-    waiting = [];
-    if (update === undefined || !live) return;
-    const frame = update.length > MOST_UPDATE_BYTES ? step2Frame(update) : updateFrame(update);
-    if (socket.send(frame)) showSaving(saving.sent(state, Date.now()));
+  /** The number of the frame on this socket; 0 when there is no connection. */
+  const sendUpdate = (frame: Uint8Array<ArrayBuffer>): number => {
+    if (!socket.send(frame)) return 0;
+    showSaving(saving.sent(state, Date.now()));
+    return state.sent;
   };
+  const outgoing = createOutgoing((update) =>
+    sendUpdate(update.length > MOST_UPDATE_BYTES ? step2Frame(update) : updateFrame(update)),
+  );
 
   notebook.cells.observeDeep((events, transaction) => {
     if (transaction.origin === remote) return;
     for (const event of events) {
       const [id] = event.path;
+      isStructure ||= id === undefined;
       for (const key of id === undefined ? event.keys.keys() : [String(id)]) touched.add(key);
     }
   });
@@ -200,13 +204,15 @@ export function openSession(options: SessionOptions): Session {
   doc.on("update", (update: Uint8Array, origin: unknown) => {
     if (origin === remote || !mayEdit()) return;
     showSaving(saving.edited(state, Date.now()));
-    if (!live) return; // our next STEP2 has it
-    waiting.push(update);
-    if (window_ !== undefined) return;
-    flush();
+    // The kept copy is no news: what the server lacks of it comes with our STEP2.
+    if (isLoading) return;
+    outgoing.add(update, isStructure);
+    isStructure = false;
+    if (!live || window_ !== undefined) return;
+    outgoing.flush();
     window_ = setTimeout(() => {
       window_ = undefined;
-      flush();
+      if (live) outgoing.flush();
     }, SEND_WINDOW_MS);
   });
 
@@ -232,7 +238,9 @@ export function openSession(options: SessionOptions): Session {
     const { offline = false } = options;
     if (opening !== null || offline === false || !mayEdit()) return;
     const open = offline === true ? openOfflineCopy : offline;
+    isLoading = !live;
     opening = open(doc, options.notebookId, epoch).then((opened) => {
+      isLoading = false;
       if (closed) void opened?.close();
       else copy = opened;
     });
@@ -263,7 +271,7 @@ export function openSession(options: SessionOptions): Session {
     presence.announce();
     if (could && !mayEdit()) {
       if (saving.isUnsaved(state)) keepForLater(LOWERED);
-      waiting = [];
+      outgoing.clear();
     }
     if (!could && mayEdit() && epoch !== null) {
       openCopy(epoch);
@@ -285,6 +293,7 @@ export function openSession(options: SessionOptions): Session {
         joined(event);
         break;
       case "acknowledged":
+        outgoing.acknowledged(event.frames);
         showSaving(saving.acknowledged(state, event.frames, Date.now()));
         break;
       case "cannot_save":
@@ -314,8 +323,9 @@ export function openSession(options: SessionOptions): Session {
     serverVector = stateVector;
     live = true;
     if (!mayEdit()) return;
-    waiting = [];
-    if (socket.send(step2Frame(Y.encodeStateAsUpdate(doc, stateVector)))) showSaving(saving.sent(state, Date.now()));
+    // First what happened, in order; what the server may lack besides comes with the whole.
+    outgoing.flush();
+    sendUpdate(step2Frame(Y.encodeStateAsUpdate(doc, stateVector)));
   };
 
   const act = (frame: Frame): void => {
@@ -363,7 +373,7 @@ export function openSession(options: SessionOptions): Session {
   const lost = (code: number, reason: string, final: boolean): void => {
     generation += 1;
     live = false;
-    waiting = [];
+    outgoing.lost();
     const { phase } = store.getState();
     const unsaved = saving.isUnsaved(state);
     asks.giveUp("The connection to the server is lost.");
@@ -395,7 +405,7 @@ export function openSession(options: SessionOptions): Session {
 
   const send = (command: Command): number => {
     request += 1;
-    flush();
+    if (live) outgoing.flush();
     const mine = request;
     if (!live || !socket.send(commandFrame({ ...command, request: mine }))) {
       const reason =
@@ -438,7 +448,7 @@ export function openSession(options: SessionOptions): Session {
     retryNow,
     close() {
       if (closed) return;
-      flush();
+      if (live) outgoing.flush();
       closed = true;
       live = false;
       generation += 1;
