@@ -120,15 +120,24 @@ def test_what_cannot_be_made_ends_with_its_remedy(tmp_path: Path, monkeypatch: p
 
 def test_an_environment_that_is_as_wanted_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = load("environment.py", monkeypatch)
+    for file in ("requirements.lock", "requirements-dev.lock", "pyproject.toml", ".venv/x"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("")
+    for name, value in {"ROOT": tmp_path, "VENV": tmp_path / ".venv", "PYTHON": Path(sys.executable)}.items():
+        monkeypatch.setattr(environment, name, value)
+    ran: list[str] = []
+    monkeypatch.setattr(environment, "run", lambda command, *_, **__: ran.append(command[-1]))
 
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("nothing is to be run")
+    def prepared(lock: str) -> bool:
+        ran.clear()
+        environment.prepare(lock)
+        return str(tmp_path) in ran  # the checkout itself is installed last
 
-    lock = "requirements-dev.lock"
-    if not (environment.VENV / f"{lock}.stamp").exists():
-        pytest.skip("this checkout's environment was not made by scripts/test")
-    monkeypatch.setattr(environment, "run", never)
-    environment.prepare(lock)
+    assert [prepared(lock) for lock in ("requirements.lock", "requirements.lock")] == [True, False]
+    (tmp_path / "pyproject.toml").write_text("changed")
+    assert [prepared(lock) for lock in ("requirements.lock", "requirements.lock")] == [True, False]
+    assert [prepared(lock) for lock in ("requirements-dev.lock", "requirements-dev.lock")] == [True, False]
+    assert prepared("requirements.lock") is True  # what the tests installed may differ
 
 
 @pytest.mark.parametrize("may_install", [False, True])
