@@ -2,26 +2,20 @@
 import { digest } from "lib0/hash/sha256";
 import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
-import { createStore, type StoreApi } from "zustand/vanilla";
-import { cellOf, type Notebook, openNotebook } from "../notebook/schema.ts";
-import { createUndo, type Undo } from "../notebook/undo.ts";
+import { createStore } from "zustand/vanilla";
+import { cellOf, openNotebook } from "../notebook/schema.ts";
+import { createUndo } from "../notebook/undo.ts";
 import { createAsks } from "./asks.ts";
 import type { Command } from "./commands.ts";
-import { type Completions, type Event, parseEvent, type RuntimeStatus, type User } from "./events.ts";
-import { type OfflineCopy, type OpenCopy, openOfflineCopy } from "./offline.ts";
+import { type Event, parseEvent } from "./events.ts";
+import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
 import { createOutgoing } from "./outgoing.ts";
-import { type Person, peopleOf, samePeople } from "./people.ts";
+import { peopleOf, samePeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
-import {
-  browserStorage,
-  keepRecovered,
-  type Recovered,
-  readRecovered,
-  recover,
-  type TextStorage,
-} from "./recovered.ts";
+import { browserStorage, keepRecovered, readRecovered, recover } from "./recovered.ts";
 import * as saving from "./saving.ts";
-import { createSocket, type WebSocketClass } from "./socket.ts";
+import { createSocket } from "./socket.ts";
+import { type PresenceState, type Session, type SessionOptions, type SessionState, stateAtFirst } from "./state.ts";
 import { commandFrame, type Frame, readFrame, step1Frame, step2Frame, updateFrame } from "./wire.ts";
 
 export type { Command } from "./commands.ts";
@@ -29,76 +23,8 @@ export type { Completions, Event, RuntimeStatus, User } from "./events.ts";
 export type { Person } from "./people.ts";
 export type { Recovered } from "./recovered.ts";
 export type { Save } from "./saving.ts";
+export type { PresenceState, RuntimeState, Session, SessionOptions, SessionState } from "./state.ts";
 
-export interface RuntimeState {
-  readonly status: RuntimeStatus;
-  /** Display name of the kernel. */
-  readonly kernel: string;
-  /** Names the kernel process; changes with every fresh one. */
-  readonly session: string;
-  readonly reason: string;
-  readonly by: string;
-}
-
-export interface SessionState {
-  readonly phase: "connecting" | "synced" | "offline" | "ended";
-  readonly save: saving.Save;
-  /** Why it is "Not saved", if the server said so. */
-  readonly saveReason: string;
-  /** Whether something written here is not durable on the server: leaving the page is worth a question. */
-  readonly unsaved: boolean;
-  /** Null before the first join. */
-  readonly role: string | null;
-  readonly user: User | null;
-  readonly epoch: number | null;
-  readonly runtime: RuntimeState;
-  readonly queue: readonly string[];
-  readonly people: readonly Person[];
-  readonly ended: { readonly code: number; readonly reason: string } | null;
-  /** What the server did not take, of this session and of earlier ones; newest first. */
-  readonly recovered: readonly Recovered[];
-}
-
-export interface PresenceState {
-  readonly cell: string | null;
-  readonly cursor: { readonly anchor: object; readonly head: object } | null;
-  readonly mode: "edit" | "command";
-}
-
-export interface Session {
-  readonly id: string;
-  readonly notebook: Notebook;
-  readonly awareness: Awareness;
-  readonly store: StoreApi<SessionState>;
-  readonly undo: Undo;
-  /** Gives the request's number. Without a connection the answer is a `refused` event: nothing is run later. */
-  send(command: Command): number;
-  /** Offsets count code points. Rejects when the runtime does not answer in time. */
-  complete(code: string, cursor: number): Promise<Completions>;
-  /** Plain text with ANSI colours; empty when there is nothing to say. */
-  inspect(code: string, cursor: number): Promise<string>;
-  onEvent(callback: (event: Event) => void): () => void;
-  setPresence(change: Partial<PresenceState>): void;
-  /** SHA-256 (hex) of each cell's source; cells that are gone are left out. */
-  sources(ids: readonly string[]): Promise<Record<string, string>>;
-  /** The recovered work is in its person's hands now. */
-  recoveredTaken(): void;
-  retryNow(): void;
-  close(): void;
-}
-
-export interface SessionOptions {
-  readonly notebookId: string;
-  /** Of the socket, without a query. */
-  readonly url: string;
-  readonly WebSocket?: WebSocketClass;
-  /** Keep a copy in the browser, in IndexedDB unless told where. */
-  readonly offline?: boolean | OpenCopy;
-  /** Where work goes that the server refused: localStorage beside a copy in IndexedDB; null: only this session knows. */
-  readonly storage?: TextStorage | null;
-}
-
-const NO_RUNTIME: RuntimeState = { status: "none", kernel: "", session: "", reason: "", by: "" };
 const SCHEMA = 1;
 // Typing goes out at once; what follows within this time goes out together.
 const SEND_WINDOW_MS = 15;
@@ -118,20 +44,7 @@ export function openSession(options: SessionOptions): Session {
   awareness.setLocalState({ cell: null, cursor: null, mode: "command" } satisfies PresenceState);
   const storage =
     options.storage === undefined && options.offline === true ? browserStorage() : (options.storage ?? null);
-  const store = createStore<SessionState>(() => ({
-    phase: "connecting",
-    save: "Saving",
-    saveReason: "",
-    unsaved: false,
-    role: null,
-    user: null,
-    epoch: null,
-    runtime: NO_RUNTIME,
-    queue: [],
-    people: [],
-    ended: null,
-    recovered: readRecovered(storage, options.notebookId),
-  }));
+  const store = createStore<SessionState>(() => stateAtFirst(readRecovered(storage, options.notebookId)));
   const listeners = new Set<(event: Event) => void>();
   const asks = createAsks();
   const remote = Symbol("server");

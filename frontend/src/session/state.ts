@@ -1,0 +1,100 @@
+/** What the page sees of a session. */
+import type { Awareness } from "y-protocols/awareness";
+import type { StoreApi } from "zustand/vanilla";
+import type { Notebook } from "../notebook/schema.ts";
+import type { Undo } from "../notebook/undo.ts";
+import type { Command } from "./commands.ts";
+import type { Completions, Event, RuntimeStatus, User } from "./events.ts";
+import type { OpenCopy } from "./offline.ts";
+import type { Person } from "./people.ts";
+import type { Recovered, TextStorage } from "./recovered.ts";
+import type { Save } from "./saving.ts";
+import type { WebSocketClass } from "./socket.ts";
+
+export interface RuntimeState {
+  readonly status: RuntimeStatus;
+  /** Display name of the kernel. */
+  readonly kernel: string;
+  /** Names the kernel process; changes with every fresh one. */
+  readonly session: string;
+  readonly reason: string;
+  readonly by: string;
+}
+
+export interface SessionState {
+  readonly phase: "connecting" | "synced" | "offline" | "ended";
+  readonly save: Save;
+  /** Why it is "Not saved", if the server said so. */
+  readonly saveReason: string;
+  /** Whether something written here is not durable on the server: leaving the page is worth a question. */
+  readonly unsaved: boolean;
+  /** Null before the first join. */
+  readonly role: string | null;
+  readonly user: User | null;
+  readonly epoch: number | null;
+  readonly runtime: RuntimeState;
+  readonly queue: readonly string[];
+  readonly people: readonly Person[];
+  readonly ended: { readonly code: number; readonly reason: string } | null;
+  /** What the server did not take, of this session and of earlier ones; newest first. */
+  readonly recovered: readonly Recovered[];
+}
+
+export interface PresenceState {
+  readonly cell: string | null;
+  readonly cursor: { readonly anchor: object; readonly head: object } | null;
+  readonly mode: "edit" | "command";
+}
+
+export interface Session {
+  readonly id: string;
+  readonly notebook: Notebook;
+  readonly awareness: Awareness;
+  readonly store: StoreApi<SessionState>;
+  readonly undo: Undo;
+  /** Gives the request's number. Without a connection the answer is a `refused` event: nothing is run later. */
+  send(command: Command): number;
+  /** Offsets count code points. Rejects when the runtime does not answer in time. */
+  complete(code: string, cursor: number): Promise<Completions>;
+  /** Plain text with ANSI colours; empty when there is nothing to say. */
+  inspect(code: string, cursor: number): Promise<string>;
+  onEvent(callback: (event: Event) => void): () => void;
+  setPresence(change: Partial<PresenceState>): void;
+  /** SHA-256 (hex) of each cell's source; cells that are gone are left out. */
+  sources(ids: readonly string[]): Promise<Record<string, string>>;
+  /** The recovered work is in its person's hands now. */
+  recoveredTaken(): void;
+  retryNow(): void;
+  close(): void;
+}
+
+export interface SessionOptions {
+  readonly notebookId: string;
+  /** Of the socket, without a query. */
+  readonly url: string;
+  readonly WebSocket?: WebSocketClass;
+  /** Keep a copy in the browser, in IndexedDB unless told where. */
+  readonly offline?: boolean | OpenCopy;
+  /** Where work goes that the server refused: localStorage beside a copy in IndexedDB; null: only this session knows. */
+  readonly storage?: TextStorage | null;
+}
+
+const NO_RUNTIME: RuntimeState = { status: "none", kernel: "", session: "", reason: "", by: "" };
+
+/** Before the first join. */
+export function stateAtFirst(recovered: readonly Recovered[]): SessionState {
+  return {
+    phase: "connecting",
+    save: "Saving",
+    saveReason: "",
+    unsaved: false,
+    role: null,
+    user: null,
+    epoch: null,
+    runtime: NO_RUNTIME,
+    queue: [],
+    people: [],
+    ended: null,
+    recovered,
+  };
+}
