@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, type Exported, launch, ROOT, type Server, screenshot, signIn, startServer, waitForSync } from "./support";
+import { eventually, type Exported, joined, launch, ROOT, type Server, screenshot, signIn, startServer, waitForSync } from "./support";
 
 const EXAMPLES = ["data-analysis", "image-filters", "digits-classifier"];
 const run = promisify(execFile);
@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 describe.each(EXAMPLES)("%s", (name) => {
-  it("uploads, runs and downloads with the outputs nbclient gives", { timeout: 120_000 }, async () => {
+  it("uploads, runs and downloads with the outputs nbclient gives", { timeout: 180_000 }, async () => {
     const original = join(ROOT, "examples", `${name}.ipynb`);
     const { cells } = JSON.parse(await readFile(original, "utf8")) as Exported;
     const page = await upload(original);
@@ -38,7 +38,9 @@ describe.each(EXAMPLES)("%s", (name) => {
     const code = cells.flatMap((cell, index) => (cell.cell_type === "code" ? [index] : []));
     await eventually("every code cell has finished", async () => (await states(page, code)).every((state) => state.endsWith(", finished")), 90_000);
     await screenshot(page, `example-${name}`);
-    expect(await brokenFormulas(page)).toEqual([]);
+    const shown = await readThrough(page);
+    expect(shown).toEqual({ ...shown, images: imagesIn(cells), brokenFormulas: [] });
+    expect(shown.formulas).toBeGreaterThan(10);
 
     const downloaded = await download(page, `${name}.ipynb`);
     // Compares with a run by nbclient, output by output, and validates the file with nbformat.
@@ -64,8 +66,34 @@ async function states(page: Page, indices: number[]): Promise<string[]> {
   return indices.map((index) => names[index] ?? "");
 }
 
-async function brokenFormulas(page: Page): Promise<string[]> {
-  return page.$$eval(".tex-error", (items) => items.map((item) => `${item.textContent}: ${item.getAttribute("title")}`));
+interface Shown {
+  images: number;
+  formulas: number;
+  brokenFormulas: string[];
+}
+
+/** Scrolls from the first cell to the last, waits for each to be drawn, and says what there was to see. */
+async function readThrough(page: Page): Promise<Shown> {
+  for (const cell of await page.$$('[role="list"][aria-label="Cells"] > li')) {
+    await cell.scrollIntoView();
+    await eventually("the cell is drawn, its images loaded", () =>
+      cell.evaluate((item) => {
+        const images = [...item.querySelectorAll("img")];
+        const text = item.getAttribute("aria-label")?.includes("text") ? item.querySelector('[aria-label^="Text of cell"]')?.textContent : "code";
+        return Boolean(text) && images.every((image) => image.complete && image.naturalWidth > 0);
+      }),
+    );
+  }
+  return page.evaluate(() => ({
+    images: document.querySelectorAll('[aria-label^="Output of cell"] img').length,
+    formulas: document.querySelectorAll(".katex").length,
+    brokenFormulas: [...document.querySelectorAll(".tex-error")].map((item) => `${item.textContent}: ${item.getAttribute("title")}`),
+  }));
+}
+
+/** The notebooks show each figure by one call at the end of a line, of `show` or of `gallery`, outside of a function. */
+function imagesIn(cells: Exported["cells"]): number {
+  return cells.filter((cell) => cell.cell_type === "code").flatMap((cell) => joined(cell.source).match(/^(?:show|gallery)\(/gm) ?? []).length;
 }
 
 /** File, Download, .ipynb; returns the path of the file that the browser saved. */
