@@ -270,6 +270,16 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     shell.dom.focus({ preventScroll: true });
   };
 
+  /** A button pressed with the pointer leaves the focus in its cell, where the keys go on working. */
+  const keepFocus = (event: MouseEvent): void => {
+    const target = event.target instanceof Element ? event.target : null;
+    const id = target?.closest<HTMLElement>(".cell")?.dataset["id"];
+    const shell = id === undefined ? undefined : shells.get(id);
+    if (target?.closest(".run-button, .cell-toolbar button:not(.drag-handle)") == null || shell === undefined) return;
+    event.preventDefault();
+    if (!shell.dom.contains(document.activeElement)) shell.dom.focus({ preventScroll: true });
+  };
+
   const handleKeys = (event: KeyboardEvent): void => {
     const target = event.target instanceof Element ? event.target : null;
     const handle = target?.closest<HTMLElement>(".drag-handle");
@@ -284,6 +294,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
 
   list.addEventListener("focusin", focusIn);
   list.addEventListener("pointerdown", pointerDown);
+  list.addEventListener("mousedown", keepFocus);
   list.addEventListener("keydown", handleKeys, true);
 
   const stops = [

@@ -67,6 +67,8 @@ function ToolButton({ bench, id, name, sign, first = false, open = false }: Prop
       tabIndex={first ? 0 : -1}
       aria-disabled={reason !== null}
       data-tip={tip}
+      // Pressed with the pointer it leaves the focus in the notebook, where the keys go on working.
+      onMouseDown={(event) => event.preventDefault()}
       onClick={() => {
         perform(id, bench);
         const { active } = bench.view.getState().selection;
