@@ -1,12 +1,14 @@
 # ruff: noqa: E501 - the table of refusals reads best with one case a line
+import gc
 import random
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
 
-from collab.gate import Admitted, Gap, Gate, Nothing, Refused
+from collab.gate import Admitted, Gap, Gate, Nothing, Refused, TooLarge
 from collab.model import CellId
 from collab.notebook import (
     SERVER_ORIGIN,
@@ -443,3 +445,68 @@ def test_t23_out_of_order_duplicate_and_refused_updates(seed: int) -> None:
         client.doc.apply_update(live.get_update(client.doc.get_state()))
     replay = copy_of(log)
     assert [content(doc) for doc in (gate.doc, replay, *(client.doc for client in clients))] == [content(live)] * 5
+
+
+def test_v8_a_notebook_has_a_size_and_may_always_shrink(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.gate.MAX_DOCUMENT_BYTES", 10_000)
+
+    def write(text: str) -> Callable[[NotebookDoc], object]:
+        return lambda doc: roots(doc).cells["a"]["source"].insert(0, text)
+
+    def cut(count: int) -> Callable[[NotebookDoc], object]:
+        def edit(doc: NotebookDoc) -> None:
+            del roots(doc).cells["a"]["source"][0:count]
+
+        return edit
+
+    for _ in range(3):  # what was deleted does not count
+        assert isinstance(bench.judge(write("x" * 6000)), Admitted)
+        assert isinstance(bench.judge(cut(6000)), Admitted)
+    assert isinstance(bench.judge(write("x" * 9500)), Admitted)
+    before = content(bench.live)
+    assert bench.judge(write("y" * 2000)) == TooLarge()
+    assert content(bench.live) == before
+    bench.client = Client(bench.live.get_update())
+    assert isinstance(bench.judge(cut(5000)), Admitted)
+    assert isinstance(bench.judge(write("y" * 2000)), Admitted)
+
+
+def test_one_that_was_imported_too_large_may_shrink_and_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.gate.MAX_DOCUMENT_BYTES", 10_000)
+    doc = notebook()
+    roots(doc).cells["a"]["source"].insert(0, "x" * 20_000)
+    client = Client(doc.get_update())
+    gate = Gate(doc.get_update(), doc.client_id)
+    state = client.doc.get_state()
+    del roots(client.doc).cells["a"]["source"][0:100]
+    assert isinstance(gate.admit(client.doc.get_update(state)), Admitted)
+    state = client.doc.get_state()
+    roots(client.doc).cells["a"]["source"].insert(0, "y" * 200)
+    assert gate.admit(client.doc.get_update(state)) == TooLarge()
+
+
+def test_outputs_do_not_count(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.gate.MAX_DOCUMENT_BYTES", 10_000)
+    with bench.live.transaction(origin=SERVER_ORIGIN):
+        roots(bench.live).outputs["a"] = Array([Map({"text": Text("x" * 50_000)})])
+    bench.gate = Gate(bench.live.get_update(), bench.live.client_id)
+    bench.client = Client(bench.live.get_update())
+    assert isinstance(bench.judge(lambda doc: roots(doc).cells["a"]["source"].insert(0, "y" * 5000)), Admitted)
+    assert bench.judge(lambda doc: roots(doc).cells["a"]["source"].insert(0, "y" * 6000)) == TooLarge()
+
+
+def test_p11_a_closed_gate_is_collected_and_so_are_the_docs_it_threw_away() -> None:
+    doc = notebook()
+    gate = Gate(doc.get_update(), doc.client_id)
+    first = weakref.ref(gate.doc)
+    hostile = Client(doc.get_update())
+    hostile.doc.get("outputs", type=Map)["a"] = "forged"
+    assert isinstance(gate.admit(hostile.doc.get_update(doc.get_state())), Refused)
+    last, itself = weakref.ref(gate.doc), weakref.ref(gate)
+    gc.collect()
+    assert first() is None
+    assert last() is not None
+    gate.close()
+    del gate
+    gc.collect()
+    assert (itself(), last()) == (None, None)

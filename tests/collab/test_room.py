@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import random
 import time
 import weakref
 from collections.abc import Callable
@@ -801,6 +802,41 @@ async def test_what_the_server_writes_does_not_pile_up_for_a_gate_that_nobody_ne
         tab.type("?")
         await tab.until_saved()
         assert content(bench.room.doc) == content(tab.doc)
+
+
+async def test_t10_no_bytes_of_an_editor_break_a_room() -> None:
+    rng = random.Random(10)
+    log = MemoryLog()
+    log.add(ID, new_notebook())
+    async with open_bench(log) as bench:
+        honest = await bench.join()
+        outcomes: set[int] = set()
+        for number in range(400):
+            hostile = Tab(answers=False)
+            hostile.doc.apply_update(bench.room.doc.get_update())
+            state = hostile.doc.get_state()
+            hostile.type("x", rng.choice("ab"))
+            update = bytearray(hostile.doc.get_update(state if rng.random() < 0.7 else b"\x00"))
+            for _ in range(rng.randint(0, 3)):
+                at = rng.randrange(len(update) + 1)
+                fresh = rng.choice(
+                    [rng.randbytes(rng.randint(0, 4)), varuint(rng.choice([2**28, 2**31, 2**53, 2**63]))]
+                )
+                update[at : at + rng.randint(0, 2)] = fresh
+            hostile.socket.push(rng.choice([sync_update, sync_step2])(bytes(update)))
+            hostile.socket.push(sync_step1(bytes(update[:20])))
+            hostile.socket.leave()
+            await bench.room.serve(hostile.connection)
+            outcomes.add(hostile.connection.ended[0] if hostile.connection.ended else 0)
+            if number % 50 == 0:
+                honest.type("!")
+                await honest.until_saved()
+        await bench.room.commit()
+        await honest.until(lambda: content(honest.doc) == content(bench.room.doc))
+        assert not bench.room.over
+        assert content(await bench.stored()) == content(bench.room.doc)
+        assert source_of(bench.room.doc).count("!") == 8
+        assert {CLOSE_MALFORMED, CLOSE_REFUSED} <= outcomes
 
 
 # -- T11: every role x every frame and command, before and after the role changes --------------------------------------
