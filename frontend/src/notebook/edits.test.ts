@@ -300,6 +300,19 @@ test("every edit is one transaction of origin STRUCTURE", () => {
   expect(edits.map((edit) => transactions(nb, edit))).toEqual(edits.map(() => [STRUCTURE]));
 });
 
+test("edits within one transaction build on each other", () => {
+  const nb = notebookOf("a", "b");
+  nb.doc.transact(() => {
+    const made = insertCell(nb, { type: "code", source: "c", before: idAt(nb, 0) });
+    expect(idAt(nb, 0)).toBe(made);
+    moveCells(nb, [made], null);
+    insertCell(nb, { type: "code", source: "d" });
+    deleteCells(nb, [idAt(nb, 0)]);
+    insertCell(nb, { type: "code", source: "e", before: idAt(nb, 0) });
+  }, STRUCTURE);
+  expect(sourcesOf(nb)).toEqual(["e", "b", "c", "d"]);
+});
+
 test("an offset inside a surrogate pair goes before it", () => {
   expect([0, 1, 2, 3, 9].map((at) => boundary("x😀", at))).toEqual([0, 1, 1, 3, 3]);
   expect(boundary("x", -1)).toBe(0);

@@ -31,7 +31,7 @@ export function insertCell(
 }
 
 export function deleteCells(nb: Notebook, ids: readonly string[]): void {
-  transact(nb, () => {
+  rearrange(nb, () => {
     for (const id of ids) nb.cells.delete(id);
   });
 }
@@ -46,7 +46,7 @@ export function moveCells(nb: Notebook, ids: readonly string[], before: string |
   const at = target === null ? -1 : rest.indexOf(target);
   const next = at < 0 ? [...rest, ...moved] : [...rest.slice(0, at), ...moved, ...rest.slice(at)];
   if (next.every((id, place) => id === order[place])) return;
-  transact(nb, () => {
+  rearrange(nb, () => {
     const keys = room(nb, rest, target, moved.length);
     moved.forEach((id, index) => {
       const cell = nb.cells.get(id);
@@ -97,7 +97,7 @@ export function mergeCells(nb: Notebook, ids: readonly string[]): string {
   if (others.length === 0) return first.id;
   const attachments = new Map(Object.entries(texts(first.attachments)));
   const added = others.map((cell) => `\n${withAttachments(cell, attachments)}`).join("");
-  transact(nb, () => {
+  rearrange(nb, () => {
     first.source.insert(first.source.length, added);
     for (const [name, value] of attachments) if (!first.attachments.has(name)) first.attachments.set(name, value);
     for (const cell of others) nb.cells.delete(cell.id);
@@ -147,7 +147,7 @@ export function copyCells(nb: Notebook, ids: readonly string[]): CellData[] {
 
 export function pasteCells(nb: Notebook, data: readonly CellData[], before: string | null): string[] {
   const ids = data.map(() => newCellId());
-  transact(nb, () => {
+  rearrange(nb, () => {
     const keys = room(nb, orderedIds(nb), before, data.length);
     data.forEach((cell, index) => {
       const id = ids[index];
@@ -173,6 +173,15 @@ export function setCellMetadata(nb: Notebook, id: string, key: string, value: un
 
 function transact(nb: Notebook, write: () => void): void {
   nb.doc.transact(write, STRUCTURE);
+}
+
+/** The same for what changes the order: observers hear of it when the outermost transaction ends, but the next edit
+ * inside it must not read the old one. */
+function rearrange(nb: Notebook, write: () => void): void {
+  transact(nb, () => {
+    write();
+    nb.order.ids = null;
+  });
 }
 
 function sharedCell(data: CellData, position: string): Y.Map<unknown> {
