@@ -166,17 +166,26 @@ async def _end(gateway: Address, number: signal.Signals) -> None:
 
 
 def _is_running(gateway: Address) -> bool:
+    fields = _stat(gateway.pid)
+    if (not fields and _stat(os.getpid())) or (fields and gateway.started not in ("", fields[19])):
+        return False
+    with suppress(ChildProcessError):
+        # A child of ours is there until its end is taken notice of here; it would stay a zombie otherwise.
+        return os.waitpid(gateway.pid, os.WNOHANG)[0] == 0
+    if fields:
+        return fields[0] != "Z"
     try:
         os.kill(gateway.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
+    return True
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/pid/stat from the third on; empty where there is no such process, or no /proc."""
     try:
-        fields = Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(")")[2].split()
-        alive = fields[0] != "Z" and gateway.started in ("", fields[19])
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        alive = not Path("/proc/self/stat").exists()
-    with suppress(ChildProcessError):  # ours: its end is taken notice of here, or it would stay a zombie
-        return os.waitpid(gateway.pid, os.WNOHANG)[0] != gateway.pid and alive
-    return alive
+        return []
