@@ -6,6 +6,7 @@ done: a stamp in `.venv` holds the hash of what was installed.
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +75,9 @@ def _is_whole() -> bool:
 
 
 def _new_node() -> bool:
-    """Whether the machine has a Node that builds the frontend; the development packages bring their own."""
+    """Whether the machine has a Node, with npm, that builds the frontend; the development packages bring their own."""
+    if shutil.which("npm") is None:  # which Debian packages apart
+        return False
     try:
         done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
         major, minor = done.stdout.strip().removeprefix("v").split(".")[:2]

@@ -140,6 +140,28 @@ def test_an_environment_that_is_as_wanted_is_left_alone(tmp_path: Path, monkeypa
     assert prepared("requirements.lock") is True  # what the tests installed may differ
 
 
+@pytest.mark.parametrize(
+    ("programs", "new"),
+    [
+        ({}, False),
+        ({"node": "v22.12.0"}, False),
+        ({"npm": "10"}, False),
+        ({"node": "v22.11.9", "npm": "10"}, False),
+        ({"node": "words", "npm": "10"}, False),
+        ({"node": "v22.12.0", "npm": "10"}, True),
+        ({"node": "v30.0.0", "npm": "10"}, True),
+    ],
+)
+def test_a_node_that_will_do(
+    programs: dict[str, str], new: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = load("environment.py", monkeypatch)
+    for name, version in programs.items():
+        program(tmp_path / name, f"echo {version}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment._new_node() is new
+
+
 @pytest.mark.parametrize("may_install", [False, True])
 def test_browsers_that_cannot_be_installed_are_named(
     may_install: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
