@@ -33,6 +33,7 @@ from collab.commands import (
 )
 from collab.events import Event, Notice, QueueChanged, RuntimeChanged
 from collab.model import CellId, User
+from collab.outputs import OutputEvent
 from collab.questions import Questions, read
 from collab.recorder import Recorder
 from collab.room import CommandRefused, Room
@@ -640,6 +641,8 @@ class Executions:
             if left.running is not None and left.running.is_stale:
                 self._recorder.expect(left.running.run.cell)
             kernel, reason = await self._find()
+            if kernel is not None and left.running is not None:
+                await self._restore(kernel, left.running)
             if self._state.life not in ("finding", "starting"):  # shut down meanwhile
                 if kernel is not None:
                     await self._end_kernel(kernel)
@@ -672,6 +675,20 @@ class Executions:
             await self._end_kernel(kernel)
             break
         return None, reason
+
+    async def _restore(self, kernel: Kernel, left: LeftRun) -> None:
+        """The whole of a stream that is shown shortened is only in memory until its run is over; the kernel's host has
+        it for a while."""
+        cell = left.run.cell
+        if left.session != kernel.session or not self._recorder.has_lost(cell):
+            return
+        try:
+            said = await self._runtime.history(kernel.id, left.id, read_heard(self._room.doc, kernel.session).cursor)
+        except KernelGone:
+            return
+        events = [messages.to_event({"header": message.header, "content": message.content}) for message in said or ()]
+        if said is not None:
+            self._recorder.restore(cell, [event for event in events if isinstance(event, OutputEvent)])
 
     def _resume(self, kernel: Kernel) -> None:
         left = self._left.running

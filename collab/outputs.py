@@ -243,6 +243,11 @@ class OutputWriter:
         state = self._cells.get(cell)
         return state is not None and state.stale
 
+    def has_lost(self, cell: CellId) -> bool:
+        """After `adopt`: whether a stream was shortened by a server that could not store the whole of it any more."""
+        state = self._cells.get(cell)
+        return state is not None and any(stream.excerpt.lost for stream in state.short)
+
     def begin(self, cell: CellId) -> None:
         """A new run: the outputs of the last one stay until the first new one, or until `clear_stale`."""
         self._pending.append((cell, _Begin()))

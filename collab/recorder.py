@@ -115,6 +115,17 @@ class Recorder:
         """Takes up what another server left."""
         self._writer.adopt()
 
+    def has_lost(self, cell: CellId) -> bool:
+        """Output of the cell went with that server; `restore` brings it back."""
+        return self._writer.has_lost(cell)
+
+    def restore(self, cell: CellId, events: Iterable[OutputEvent]) -> None:
+        """All that a run put out so far, in place of what the document has of it."""
+        self._writer.clear([cell])
+        for event in events:
+            self._writer.receive(cell, event)
+        self._work.set()
+
     # -- writing --------------------------------------------------------------------------------------------------
 
     @property

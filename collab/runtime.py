@@ -8,6 +8,7 @@ came twice is dropped by its msg_id.
 import json
 import logging
 import random
+import secrets
 import struct
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 V1: Final = "v1.kernel.websocket.jupyter.org"
 _START_WITHIN_S: Final = 60.0
 _MAX_MESSAGE_BYTES: Final = 128 << 20
+_HISTORY_WITHIN_S: Final = 20.0
 _MAX_SEEN: Final = 20_000
 _MAX_UNSENT: Final = 1_000
 _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
@@ -109,6 +111,10 @@ class Runtime(Protocol):
     ) -> None:
         """Until cancelled, or KernelGone is raised. `after` is the last iopub msg_id that has been dealt with. When
         `receive` waits, the kernel's messages wait with it."""
+
+    async def history(self, kernel: str, run: str, until: str) -> list[KernelMessage] | None:
+        """What was said about a run on iopub, up to and including the iopub message `until`; None when not all of it
+        can be had any more. Raises KernelGone."""
 
 
 class JupyterRuntime:
@@ -204,7 +210,7 @@ class JupyterRuntime:
         failures = 0
         while True:
             try:
-                async with await self._open(kernel, last[0]) as socket:
+                async with await self._open(kernel, last[0], self._session) as socket:
                     connected(True)
                     failures = 0
                     await self._exchange(socket, once)
@@ -214,10 +220,25 @@ class JupyterRuntime:
             await anyio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)] * (0.5 + random.random()))
             failures += 1
 
-    async def _open(self, kernel: str, after: str) -> ClientConnection:
+    async def history(self, kernel: str, run: str, until: str) -> list[KernelMessage] | None:
+        found: list[KernelMessage] = []
+        try:
+            with anyio.fail_after(_HISTORY_WITHIN_S):
+                async with await self._open(kernel, "", f"{self._session}-{secrets.token_hex(8)}") as socket:
+                    async for frame in socket:
+                        message = decode(frame)
+                        if message is not None and message.channel == "iopub" and message.parent_id == run:
+                            found.append(message)
+                        if message is not None and message.id == until:
+                            return found if any(each.type == "execute_input" for each in found) else None
+        except (OSError, WebSocketException, NoGateway) as error:
+            log.info("What a kernel said earlier cannot be had", extra={"kernel": kernel, "reason": str(error)})
+        return None
+
+    async def _open(self, kernel: str, after: str, session: str) -> ClientConnection:
         at = await self._gateway.address()
         url = f"{at.url.replace('http', 'ws', 1)}/api/kernels/{quote(kernel)}/channels"
-        query = f"?session_id={quote(self._session)}&after={quote(after)}"
+        query = f"?session_id={quote(session)}&after={quote(after)}"
         try:
             return await connect(
                 url + query,

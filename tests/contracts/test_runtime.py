@@ -143,6 +143,23 @@ async def test_what_is_said_while_nobody_listens_comes_with_the_reply(
         assert again.text("r1") == "after\n"
 
 
+async def test_the_history_of_a_run_is_what_it_said_up_to_a_message(
+    servers: AbstractAsyncContextManager[Servers],
+) -> None:
+    async with servers as server, kernel_of(runtime := server()) as kernel:
+        async with Listener.on(runtime, kernel.id) as heard:
+            run(runtime, "r1", "print('one')")
+            await heard.over("r1")
+            run(runtime, "r2", "print('two')")
+            await heard.over("r2")
+        said = [message for message in heard.of("r2") if message.channel == "iopub"]
+        assert await server().history(kernel.id, "r2", said[-2].id) == said[:-1]
+        assert await runtime.history(kernel.id, "r1", said[-1].id) == [
+            m for m in heard.of("r1") if m.channel == "iopub"
+        ]
+        assert await runtime.history(kernel.id, "nonesuch", said[-1].id) is None
+
+
 async def test_a_restart_is_another_session_and_ends_what_ran(servers: AbstractAsyncContextManager[Servers]) -> None:
     async with servers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
         run(runtime, "r1", "print('up')\nimport time; time.sleep(60)")

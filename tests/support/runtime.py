@@ -391,6 +391,15 @@ class FakeRuntime:
                 found.clients.remove(client)
             connected(False)
 
+    async def history(self, kernel: str, run: str, until: str) -> list[KernelMessage] | None:
+        found: list[KernelMessage] = []
+        for message in self.gateway.find(kernel).log:
+            if message.channel == "iopub" and message.parent_id == run:
+                found.append(message)
+            if message.id == until:
+                return found if any(each.type == "execute_input" for each in found) else None
+        return None
+
     async def _until(self, event: anyio.Event, scope: anyio.CancelScope) -> None:
         await event.wait()
         scope.cancel()
