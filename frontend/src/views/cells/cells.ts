@@ -57,6 +57,9 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     onEscape: (id) => {
       if (cellOf(notebook, id)?.type === "markdown") setOpen(id, false);
       focusShell(id);
+      const content = editors.live(id)?.view.contentDOM;
+      const shell = shells.get(id);
+      if (content !== undefined && shell !== undefined) passOver(content, shell.dom);
     },
     onLeave: (id, direction) => {
       const next = order[order.indexOf(id) + direction];
@@ -360,6 +363,18 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
       dom.remove();
     },
   };
+}
+
+/** Whoever left the editor by Esc goes on with Tab: it is no stop again until the focus has left its cell. */
+function passOver(content: HTMLElement, cell: HTMLElement): void {
+  content.tabIndex = -1;
+  const restore = (event: FocusEvent): void => {
+    const to = event.relatedTarget;
+    if (to instanceof Node && cell.contains(to) && !content.contains(to)) return;
+    content.removeAttribute("tabindex");
+    cell.removeEventListener("focusout", restore);
+  };
+  cell.addEventListener("focusout", restore);
 }
 
 function sameSelection(a: Selection, b: Selection): boolean {

@@ -5,7 +5,7 @@ import { MeMenu } from "../shared/MeMenu.tsx";
 export function LibraryBanner({ me }: { readonly me: Me }) {
   return (
     <header className="library-banner">
-      <a href="/" className="logo" aria-label="Library">
+      <a href="/" className="logo" aria-label="collab, Library">
         <Logo />
         <span className="logo-name">collab</span>
       </a>
