@@ -16,7 +16,7 @@ from pycrdt import Array, Doc, Map, MapEvent, Subscription, Text, TextEvent, get
 from collab.model import CELL_TYPES, MAX_CELLS, MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH, MAX_TITLE_CHARS
 from collab.notebook import CELL_ID, CELLS, META, ROOT_NAMES, NotebookDoc, Roots, is_panic, roots, written_bytes
 from collab.positions import is_position
-from collab.wire import BadFrame, parse_json
+from collab.wire import BadFrame, parse_json, varuint
 
 EDITABLE_META: Final = ("title", "language", "kernelspec", "metadata")
 CELL_FIELDS: Final = ("type", "source", "position", "metadata", "attachments")
@@ -25,6 +25,7 @@ _MAX_META_TITLE_CHARS: Final = 10 * MAX_TITLE_CHARS
 _MAX_POSITION_CHARS: Final = 1024
 _UNWANTED: Final = frozenset("\r\0")
 _REBASE_BYTES: Final = 256 << 10
+_MAX_CLOCK_BYTES: Final = 5  # of 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +164,16 @@ class Gate:
     def _apply(self, update: bytes) -> bool:
         """Whether a part of it waits for something missing. Raises _Objection."""
         try:
-            before = self._server_clock()
+            before = self._doc.get_state()
             self._doc.apply_update(update)
-            if self._server_clock() != before:
+            after = self._doc.get_state()
+            if self._server_clock(after) != self._server_clock(before):
                 raise _Objection("The update speaks for the server.")
-            return self._misses(update)
+            misses = self._misses(update, after)
+            if not misses and after != before and (self._update is None or self._update[0] == 0):
+                # It took over what its event does not tell of: it would part from the live Doc (a quirk of yrs).
+                raise _Objection("The update cannot be decoded.")
+            return misses
         except ValueError as error:
             raise _Objection("The update cannot be decoded.") from error
         except _Objection:
@@ -177,22 +183,18 @@ class Gate:
                 raise
             raise _Objection("The update breaks the document.") from error
 
-    def _server_clock(self) -> int:
-        """How many operations the live Doc's own id has here."""
-        if self._live_client_id is None:
-            return 0
-        return _state_vector(self._doc.get_state()).get(self._live_client_id, 0)
+    def _server_clock(self, state: bytes) -> int:
+        """How many operations the live Doc's own id has."""
+        return 0 if self._live_client_id is None else _clock(state, self._live_client_id)
 
-    def _misses(self, update: bytes) -> bool:
-        state = self._doc.get_state()
+    def _misses(self, update: bytes, state: bytes) -> bool:
         rest = get_update(update, state)
         if rest[0] != 0:
             return True
         if rest[1] == 0:
             return False
         # No structs are left over, so what follows is the update's delete set; deletions may run ahead, too.
-        known = _state_vector(state)
-        return any(end > known.get(client, 0) for client, end in _deletions(rest[1:]))
+        return any(end > _clock(state, client) for client, end in _deletions(rest[1:]))
 
     def _judge(self) -> bool:
         """Raises _Objection; tells whether a repair is due."""
@@ -414,10 +416,17 @@ def _content(cell: Any) -> object:
     return json.dumps({key: value for key, value in content.items() if key != "position"}, sort_keys=True)
 
 
-def _state_vector(encoded: bytes) -> dict[int, int]:
-    """Client id -> how many of its operations there are."""
-    numbers = _Numbers(encoded)
-    return {numbers.next(): numbers.next() for _ in range(numbers.next())}
+def _clock(state_vector: bytes, client: int) -> int:
+    """How many operations of a client there are. A notebook that lives long has thousands of clients, so the number
+    is looked for as bytes: those of a random id can be no clock, and begin where no other number goes on."""
+    id = varuint(client)
+    if len(id) > _MAX_CLOCK_BYTES:
+        at = state_vector.find(id, 1)
+        while at > 0 and state_vector[at - 1] & 0x80:
+            at = state_vector.find(id, at + 1)
+        return 0 if at < 0 else _Numbers(state_vector[at + len(id) :]).next()
+    numbers = _Numbers(state_vector)
+    return {numbers.next(): numbers.next() for _ in range(numbers.next())}.get(client, 0)
 
 
 def _deletions(encoded: bytes) -> list[tuple[int, int]]:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
 
-from collab.gate import Admitted, Gap, Gate, Nothing, Refused, TooLarge
+from collab.gate import Admitted, Gap, Gate, Nothing, Refused, TooLarge, _clock
 from collab.model import CellId
 from collab.notebook import (
     SERVER_ORIGIN,
@@ -24,6 +26,7 @@ from collab.notebook import (
     set_title,
     title,
 )
+from collab.wire import varuint
 from tests.collab.docs import Client, content, copy_of
 
 A, B, C = CellId("a"), CellId("b"), CellId("c")
@@ -510,3 +513,29 @@ def test_p11_a_closed_gate_is_collected_and_so_are_the_docs_it_threw_away() -> N
     del gate
     gc.collect()
     assert (itself(), last()) == (None, None)
+
+
+def test_a_quirk_that_would_part_the_gate_from_the_live_doc_is_refused(bench: Bench) -> None:
+    """yrs takes over a clock out of this update that the event of the same transaction does not mention."""
+    broken = bytes.fromhex("0101808080808080801085fbe7e7090084aab6c5afb2abcb0b00017800")
+    state = bench.gate.doc.get_state()
+    assert isinstance(bench.gate.admit(broken), Refused)
+    assert bench.gate.doc.get_state() == state
+
+
+@given(
+    st.dictionaries(st.integers(0, 2**53 - 1) | st.integers(0, 300), st.integers(1, 2**32 - 1), max_size=20), st.data()
+)
+def test_a_clock_is_found_whatever_stands_beside_it(clocks: dict[int, int], data: st.DataObject) -> None:
+    vector = varuint(len(clocks)) + b"".join(varuint(client) + varuint(clock) for client, clock in clocks.items())
+    wanted = data.draw(st.sampled_from([*clocks, 5]) | st.integers(0, 2**53 - 1))
+    assert _clock(vector, wanted) == clocks.get(wanted, 0)
+
+
+def test_an_id_that_ends_like_another_is_not_taken_for_it() -> None:
+    short = 2**45 + 12345
+    long = short << 7 | 1  # its bytes are one more, and then those of the short one
+    vector = varuint(2) + varuint(long) + varuint(7) + varuint(short) + varuint(9)
+    assert varuint(long).endswith(varuint(short))
+    assert (_clock(vector, short), _clock(vector, long)) == (9, 7)
+    assert _clock(varuint(1) + varuint(long) + varuint(7), short) == 0
