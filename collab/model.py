@@ -39,7 +39,7 @@ class Role(IntEnum):
         """Raises ValueError, with the roles there are, for any other word."""
         if isinstance(word, str) and word.upper() in cls.__members__:
             return cls[word.upper()]
-        raise ValueError(f"'{word}' is not a role; the roles are {', '.join(role.word for role in cls)}.")
+        raise ValueError(f"'{word!s:.40}' is not a role; the roles are {', '.join(role.word for role in cls)}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from collab.notebook import clean
 from collab.store.store import NoNotebook
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ async def on_error(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, sentence: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    sentence = clean(sentence)  # it may quote what was sent
     is_person = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
     if not is_person:
         return JSONResponse({"error": sentence}, status, headers=headers)

@@ -1,6 +1,7 @@
 """Whatever goes wrong, the answer is one sentence in JSON."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import httpx
@@ -86,3 +87,37 @@ async def asked(data: Path, path: str) -> httpx.Response:
         client.headers["authorization"] = f"Bearer {TOKEN}"
         id = (await client.post("/api/notebooks")).json()["id"]
         return await client.get(f"/api/notebooks/{id}{path}")
+
+
+ODD = [
+    *(b"", b"null", b"true", b"0", b'""', b"[]", b"{}", b"[[]]", b'{"": ""}', b"\x00", b"\xff\xfe", b'"\\ud800"'),
+    *(b"NaN", b'{"title": NaN}', b"[" * 2000 + b"]" * 2000, b'{"a":' * 2000, b"1" * 10_000, b"1e999"),
+    *(
+        json.dumps(dict.fromkeys(("title", "trashed", "name", "role", "expires", "type", "cells"), value)).encode()
+        for value in (None, True, 1, 1e300, "x", "\ud800", "\0", [], {}, [[]], "x" * 100_000, {"__proto__": {"x": 1}})
+    ),
+    *(json.dumps({"role": "viewer", "expires": value}).encode() for value in ("\ud800", "9" * 5000, "0001-01-01", 0)),
+    *(
+        json.dumps({"type": "run_cells", "cells": value, "sources": value}).encode()
+        for value in ("all", [], ["\ud800"], [1], {"a": "\ud800"}, ["x" * 100_000])
+    ),
+    *(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": value, "cells": cells}).encode()
+        for value, cells in (({}, None), (None, []), ({"kernelspec": 1, "language_info": []}, []), ({}, [None]))
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", ""), ("PATCH", "/{id}"), ("POST", "/{id}/links"), ("POST", "/{id}/commands")]
+)
+def test_no_body_makes_the_server_fail(owner: httpx.Client, method: str, path: str) -> None:
+    cells: list[object] = []  # so that nothing runs
+    id = made(owner, notebook={"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    for body in ODD:
+        answer = owner.request(method, f"/api/notebooks{path.replace('{id}', id)}", content=body)
+        assert answer.status_code < 500, (body[:80], answer.text)
+        if not answer.is_success:
+            refusal(answer)
+        owner.patch(f"/api/notebooks/{id}", json={"trashed": False})
+    assert owner.get(f"/api/notebooks/{id}").status_code == 200
