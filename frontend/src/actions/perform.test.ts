@@ -215,6 +215,26 @@ describe("running", () => {
     expect(sourcesOf(openNotebook(bench.server.doc))).toEqual(["a", "b", ""]);
   });
 
+  test("what is stale: edited since, or of an earlier start; not what waits, nor what came with a file", async () => {
+    const bench = await open(["same", "edited", "earlier", "waits", "imported", "never"]);
+    const ids = orderedIds(bench.session.notebook);
+    const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+    const marks = [
+      { state: "finished", source_sha256: hash("same"), session: "k:1" },
+      { state: "failed", source_sha256: hash("other"), session: "k:1" },
+      { state: "finished", source_sha256: hash("earlier"), session: "k:0" },
+      { state: "queued", source_sha256: hash("other"), session: "k:1" },
+      { state: "finished", status: "imported" },
+    ];
+    bench.server.write((doc) => {
+      for (const [at, mark] of marks.entries()) doc.getMap("runs").set(ids[at] ?? "", mark);
+    });
+    await bench.settle();
+    perform("runtime.runStale", bench);
+    await bench.settle();
+    expect(commands(bench)).toMatchObject([{ type: "run_cells", cells: [ids[1], ids[2]] }]);
+  });
+
   test("and insert below", async () => {
     const bench = await open(["a", "b"]);
     perform("runtime.runInsert", bench);

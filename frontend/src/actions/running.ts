@@ -22,16 +22,20 @@ export function closeTexts(bench: Workbench, ids: readonly string[]): void {
   });
 }
 
-/** Cells whose source changed since it ran, or that ran in an earlier kernel process. */
+/** Cells whose source changed since it ran, or that ran in an earlier kernel process; those that wait or run are on
+ * their way, and marks that came with a file name neither. */
 export async function staleCells(bench: Workbench): Promise<string[]> {
   const { notebook, store } = bench.session;
-  const ran = orderedIds(notebook).filter(
-    (id) => cellOf(notebook, id)?.type === "code" && runOf(notebook, id) !== null,
-  );
+  const ran = orderedIds(notebook).filter((id) => {
+    const state = runOf(notebook, id)?.state;
+    return cellOf(notebook, id)?.type === "code" && state !== undefined && state !== "queued" && state !== "running";
+  });
   const digests = await bench.session.sources(ran);
   const { session } = store.getState().runtime;
   return ran.filter((id) => {
     const run = runOf(notebook, id);
-    return run !== null && (run.sourceSha256 !== digests[id] || (session !== "" && run.session !== session));
+    if (run === null) return false;
+    const isEdited = run.sourceSha256 !== "" && run.sourceSha256 !== digests[id];
+    return isEdited || (session !== "" && run.session !== "" && run.session !== session);
   });
 }
