@@ -89,18 +89,17 @@ async def asked(data: Path, path: str) -> httpx.Response:
         return await client.get(f"/api/notebooks/{id}{path}")
 
 
+VALUES: list[object] = [None, True, 1, 1e300, "x", "\ud800", "\0", [], {}, [[]], "x" * 100_000, {"__proto__": {"x": 1}}]
+CELLS: list[object] = ["all", [], ["\ud800"], [1], {"a": "\ud800"}, ["x" * 100_000]]
 ODD = [
     *(b"", b"null", b"true", b"0", b'""', b"[]", b"{}", b"[[]]", b'{"": ""}', b"\x00", b"\xff\xfe", b'"\\ud800"'),
     *(b"NaN", b'{"title": NaN}', b"[" * 2000 + b"]" * 2000, b'{"a":' * 2000, b"1" * 10_000, b"1e999"),
     *(
         json.dumps(dict.fromkeys(("title", "trashed", "name", "role", "expires", "type", "cells"), value)).encode()
-        for value in (None, True, 1, 1e300, "x", "\ud800", "\0", [], {}, [[]], "x" * 100_000, {"__proto__": {"x": 1}})
+        for value in VALUES
     ),
     *(json.dumps({"role": "viewer", "expires": value}).encode() for value in ("\ud800", "9" * 5000, "0001-01-01", 0)),
-    *(
-        json.dumps({"type": "run_cells", "cells": value, "sources": value}).encode()
-        for value in ("all", [], ["\ud800"], [1], {"a": "\ud800"}, ["x" * 100_000])
-    ),
+    *(json.dumps({"type": "run_cells", "cells": value, "sources": value}).encode() for value in CELLS),
     *(
         json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": value, "cells": cells}).encode()
         for value, cells in (({}, None), (None, []), ({"kernelspec": 1, "language_info": []}, []), ({}, [None]))
