@@ -1,6 +1,5 @@
 """What every route begins with: who asks, what their role on the notebook is, and the JSON they sent."""
 
-import json
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +12,7 @@ from collab.origins import page_origin
 from collab.services import Services
 from collab.sharing import refusal
 from collab.store.store import NotebookRow
+from collab.wire import BadFrame, parse_json
 
 _SAFE_METHODS = ("GET", "HEAD")
 
@@ -91,8 +91,8 @@ async def object_of(request: Request, limit: int = 1 << 20) -> dict[str, object]
     """The body as a JSON object; an empty body is an empty one. Raises HTTPException 400 and 413."""
     body = await body_of(request, limit)
     try:
-        value: object = json.loads(body) if body.strip() else {}
-    except (ValueError, RecursionError) as error:
+        value = parse_json(body) if body.strip() else {}
+    except BadFrame as error:  # the same bounds as on the socket
         raise HTTPException(400, "The body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise HTTPException(400, "The body is a JSON object.")

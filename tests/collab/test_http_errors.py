@@ -40,6 +40,9 @@ def test_another_method(owner: httpx.Client, method: str, path: str) -> None:
         (b'{"type": "run_cells"}', 400, "'cells' is a list of cell ids, or \"all\"."),
         (b'{"type": "run_cells", "cells": ["none"]}', 409, "There is no code cell to run; it may have been deleted "),
         (b'{"type": "complete", "code": "x", "cursor": 1}', 400, "The answer to this command comes as an event; "),
+        (b'{"type": "clear_outputs", "cells": ["\\ud800"]}', 400, "The body is not valid JSON."),
+        (b'{"type": "interrupt", "x": NaN}', 400, "The body is not valid JSON."),
+        (b'{"type": "interrupt", "x": ' + b"[" * 70 + b"]" * 70 + b"}", 400, "The body is not valid JSON."),
         (b" " * (4 << 20) + b"x", 413, "More than 4 MB were sent; "),
     ],
 )
