@@ -6,6 +6,7 @@ versions of ipykernel and IPython. It ends with its parent, bounds what is print
 
 import asyncio
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -28,6 +29,11 @@ def end_with_parent() -> None:
 def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until ipykernel runs code: no traceback of a half-imported kernel
+
+
+def tell_of_crashes() -> None:
+    """To the log that the gateway reads the reason of a death from; ipykernel is about to redirect standard error."""
+    faulthandler.enable(os.fdopen(os.dup(2), "w"), all_threads=False)
 
 
 def wake_for_signals() -> None:
@@ -75,6 +81,7 @@ def forget_outputs(shell: Any) -> None:
 def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
+    tell_of_crashes()
     reset_signals()
     end_with_parent()
     os.umask(0o077)

@@ -20,6 +20,7 @@ from kernelhost.specs import Spec
 
 _LOG_BYTES: Final = 64 << 10
 _MAX_LOG_BYTES: Final = 4 << 20
+_MAX_WORDS: Final = 300
 _TRIM_EVERY_S: Final = 1.0
 _POLL_EVERY_S: Final = 0.1
 _ASKED_TO_END_S: Final = 3.0
@@ -152,7 +153,9 @@ class Process:
                 lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return ""
-        told = " / ".join(line.strip() for line in lines if line.strip())[-300:]
+        told = " / ".join(line.strip() for line in lines if line.strip())
+        crash = told.rfind("Fatal Python error")  # what follows is where, innermost first
+        told = told[crash:][:_MAX_WORDS] if crash >= 0 else told[-_MAX_WORDS:]
         return f" Last words: {told}" if told else ""
 
     def _trim_log(self) -> None:

@@ -61,6 +61,11 @@ class GatewayProcess:
         self.process.stdout.close()
         return code
 
+    def clear(self) -> None:
+        """For a test that failed: nothing of it is left."""
+        if self.process.returncode is None:
+            self.end(signal.SIGKILL)
+
     def start(self, **body: object) -> str:
         answer = self.http.post("/api/kernels", json=body)
         assert answer.status_code == 201, answer.text

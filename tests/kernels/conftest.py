@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,20 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, specs: Path) -> Iterator[G
     assert process.end() == 0
     assert [pid for pid in left if is_alive(pid)] == []
     assert list(process.temp.glob("kernelhost-*")) == []
+
+
+@pytest.fixture(scope="module")
+def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., GatewayProcess]]:
+    """For tests that end theirs. `folder` to start one where another was."""
+    started: list[GatewayProcess] = []
+
+    def start(*arguments: str, folder: Path | None = None) -> GatewayProcess:
+        started.append(GatewayProcess(folder or tmp_path_factory.mktemp("k"), *arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.clear()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Cells that print without end, and clients that read slowly or not at all (kernels.md sections 7 and 8)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -19,11 +19,9 @@ FLOODS = {
 
 
 @pytest.fixture(scope="module")
-def flooded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def flooded(start_gateway: Callable[..., GatewayProcess]) -> GatewayProcess:
     """A gateway of its own, so that its memory is what these tests make it."""
-    process = GatewayProcess(tmp_path_factory.mktemp("k"), "--keep", str(KEEP_MB))
-    yield process
-    assert process.end() == 0
+    return start_gateway("--keep", str(KEEP_MB))
 
 
 def resident_mb(pid: int) -> float:

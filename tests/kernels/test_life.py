@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +12,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.kernels.client import Channel, GatewayProcess, eventually, is_alive, kernel_pids, state_of
+
+
+Start = Callable[..., GatewayProcess]
 
 
 @pytest.fixture(scope="module")
@@ -208,8 +211,8 @@ DEATHS = {
     "import os; os._exit(3)": "The kernel was ended by its own code (exit 3).",
     "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": "The kernel was killed from outside (signal 9), perhaps",
     "import os, signal; os.kill(os.getpid(), signal.SIGTERM)": "The kernel was ended by signal 15 (SIGTERM).",
-    "import ctypes; ctypes.string_at(0)": "The kernel crashed in native code (segmentation fault). Last words: ",
-    "import os; os.abort()": "The kernel crashed in native code (abort).",
+    "import ctypes; ctypes.string_at(0)": "The kernel crashed in native code (segmentation fault). Last words: Fatal",
+    "import os; os.abort()": "The kernel crashed in native code (abort). Last words: Fatal Python error: Aborted",
 }
 
 
@@ -312,10 +315,8 @@ def test_i7_a_kernel_that_will_not_end_is_made_to(gateway: GatewayProcess) -> No
     eventually(lambda: not any(map(is_alive, pids)), "the kernel and its child are killed")
 
 
-def test_x28_ten_kernels_leave_no_process_descriptor_or_folder(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    gateway = GatewayProcess(tmp_path_factory.mktemp("k"))
+def test_x28_ten_kernels_leave_no_process_descriptor_or_folder(start_gateway: Start) -> None:
+    gateway = start_gateway()
     process = psutil.Process(gateway.pid)
 
     def cycle(_: int) -> None:
@@ -341,10 +342,9 @@ def test_x28_ten_kernels_leave_no_process_descriptor_or_folder(
     assert list(gateway.temp.iterdir()) == []
 
 
-def test_the_gateways_end_is_the_end_of_its_kernels(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("k")
-    state = folder / "state.json"
-    gateway = GatewayProcess(folder, "--state", str(state))
+def test_the_gateways_end_is_the_end_of_its_kernels(start_gateway: Start, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    gateway = start_gateway("--state", str(state))
     assert state.stat().st_mode & 0o777 == 0o600
     id = gateway.start()
     with gateway.channel(id) as channel:
@@ -361,20 +361,19 @@ def test_the_gateways_end_is_the_end_of_its_kernels(tmp_path_factory: pytest.Tem
 
 
 def test_d1_a_gateway_that_is_killed_takes_its_kernels_along_and_the_next_one_clears_up(
-    tmp_path_factory: pytest.TempPathFactory,
+    start_gateway: Start, tmp_path: Path
 ) -> None:
-    folder = tmp_path_factory.mktemp("k")
-    gateway = GatewayProcess(folder)
+    gateway = start_gateway(folder=tmp_path)
     id = gateway.start()
     with gateway.channel(id) as channel:
         # Code that keeps the interpreter's lock: what watches for its parent in a thread would not get a turn.
-        channel.execute("import ctypes; ctypes.PyDLL(None).sleep(600)")
-        channel.until(lambda message: message["msg_type"] == "execute_input")
+        channel.execute("import ctypes; open('begun', 'w').close(); ctypes.PyDLL(None).sleep(600)")
+        eventually((gateway.root / "begun").exists, "the code runs")
         pids = kernel_pids(gateway.pid)
         assert gateway.end(signal.SIGKILL) == -signal.SIGKILL
     eventually(lambda: not any(map(is_alive, pids)), "the kernel ends with its gateway", 2)
     assert len(list(gateway.temp.iterdir())) == 1
-    second = GatewayProcess(folder)
+    second = start_gateway(folder=tmp_path)
     assert len(list(gateway.temp.iterdir())) == 1
     assert second.end() == 0
     assert list(gateway.temp.iterdir()) == []

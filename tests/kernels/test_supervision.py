@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from collab.config import BadSetting
 from collab.data import open_data
 from collab.gateway import Address, Gateway, NoGateway
 from tests.kernels.client import GatewayProcess, eventually, is_alive, kernel_pids
-
-Test = Callable[[Gateway, httpx.AsyncClient], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -237,8 +235,8 @@ def test_a_second_document_server_is_not_let_into_the_data_folder(tmp_path: Path
         pass
 
 
-def test_a_gateway_that_nobody_asks_for_anything_ends(tmp_path: Path) -> None:
-    gateway = GatewayProcess(tmp_path, "--orphan-after", "0.4")
+def test_a_gateway_that_nobody_asks_for_anything_ends(start_gateway: Callable[..., GatewayProcess]) -> None:
+    gateway = start_gateway("--orphan-after", "0.4")
     gateway.start()
     assert gateway.process.wait(20) == 0
     gateway.end()
