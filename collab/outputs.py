@@ -34,6 +34,10 @@ MAX_WHOLE_BYTES: Final = MAX_WHOLE_CHARS
 # A tail that grew beyond its bound is cut to less, as each cut leaves something in the document for good.
 _CUT_TAIL_BYTES: Final = STREAM_TAIL_BYTES * 2 // 3
 _MAX_BUNDLE_BYTES: Final = 4 * MAX_INLINE_DATA_BYTES
+# What everyone who joins loads: beyond this much data of one cell, or of all, only small values stay in the document.
+_MAX_CELL_BYTES: Final = 1 << 20
+_MAX_ALL_BYTES: Final = 4 << 20
+_SMALL_BYTES: Final = 1024
 _LEFT_OUT: Final = re.compile(r"\n\[… ([0-9,]+) bytes left out; download the whole output …\]\n")
 
 OutputEvent: TypeAlias = Stream | Display | Result | Failure | Clear
@@ -210,6 +214,7 @@ class _Stream:
 @dataclass(slots=True)
 class _Cell:
     count: int = 0  # outputs, with the changes that wait to be written
+    inline: int = 0  # bytes of their data, Blobs left out
     stream: _Stream | None = None
     stale: bool = False  # the outputs there are belong to the last run
     clear_next: bool = False
@@ -228,6 +233,7 @@ class OutputWriter:
         self._cells: dict[CellId, _Cell] = {}
         self._changed: dict[CellId, _Cell] = {}
         self._displays: dict[str, dict[tuple[CellId, int], None]] = {}
+        self._inline = 0  # of all cells
 
     @property
     def pending(self) -> bool:
@@ -308,6 +314,9 @@ class OutputWriter:
 
     def _adopt_cell(self, cell: CellId, entries: Any) -> None:
         is_known = cell in self._cells
+        if not is_known and (inline := sum(_inline_bytes(entry) for entry in entries)):
+            self._cells[cell] = _Cell(inline=inline)
+            self._inline += inline
         for index, entry in enumerate(entries):
             if not isinstance(entry, Map):
                 continue
@@ -372,18 +381,17 @@ class OutputWriter:
             case Display(data, metadata, display_id, True):
                 self._update(display_id, data, _bounded_metadata(metadata))
             case Display(data, metadata, display_id):
-                entry = data_map("display_data", data, _bounded_metadata(metadata), display_id)
-                self._add(cell, state, entry, data, display_id)
+                self._add_data(cell, state, "display_data", data, metadata, display_id)
             case Result(data, metadata, display_id, count):
-                entry = data_map("execute_result", data, _bounded_metadata(metadata), display_id, count)
-                self._add(cell, state, entry, data, display_id)
+                self._add_data(cell, state, "execute_result", data, metadata, display_id, count)
 
     def _clear(self, cell: CellId, state: _Cell) -> None:
         """What was to be written before comes to nothing."""
         state.changes, state.updated, state.short = [], {}, []
         state.stream = None
         state.stale = state.clear_next = False
-        state.count = 0
+        self._inline -= state.inline
+        state.count = state.inline = 0
         self._change(cell, state, _Cleared())
         for shown, places in list(self._displays.items()):
             for place in [place for place in places if place[0] == cell]:
@@ -401,25 +409,50 @@ class OutputWriter:
             state.count += 1
         return state.count < MAX_OUTPUTS
 
+    def _add_data(
+        self,
+        cell: CellId,
+        state: _Cell,
+        kind: str,
+        data: Mapping[str, str],
+        metadata: str,
+        display_id: str,
+        count: int | None = None,
+    ) -> None:
+        if not self._has_room(cell, state):
+            return
+        limit = self._limit(state)
+        entry = data_map(kind, data, _bounded_metadata(metadata), display_id, count, limit)
+        self._add(cell, state, entry, _blobs_of(data, limit), display_id)
+        inline = sum(map(len, data.values())) - sum(len(value) for value, _ in _large(data, limit))
+        state.inline += inline
+        self._inline += inline
+
     def _add(
-        self, cell: CellId, state: _Cell, entry: Any, data: Mapping[str, str] | None = None, display_id: str = ""
+        self, cell: CellId, state: _Cell, entry: Any, blobs: Mapping[str, bytes] | None = None, display_id: str = ""
     ) -> None:
         if not self._has_room(cell, state):
             return
         self._close_stream(cell, state)
         if display_id:
             self._displays.setdefault(display_id, {})[cell, state.count] = None
-        self._change(cell, state, _Added(entry, _blobs_of(data or {})))
+        self._change(cell, state, _Added(entry, blobs or {}))
         state.count += 1
+
+    def _limit(self, state: _Cell) -> int:
+        """Up to how many bytes a value may stay in the document."""
+        has_room = state.inline < _MAX_CELL_BYTES and self._inline < _MAX_ALL_BYTES
+        return MAX_INLINE_DATA_BYTES if has_room else _SMALL_BYTES
 
     def _update(self, display_id: str, data: Mapping[str, str], metadata: str) -> None:
         """Of several updates that wait, the last one counts."""
-        inline, blobs = split_data(data)
-        contents = _blobs_of(data)
         for cell, index in self._displays.get(display_id, ()):
             state = self._state(cell)
             if index >= state.count:
                 continue
+            limit = self._limit(state)
+            inline, blobs = split_data(data, limit)
+            contents = _blobs_of(data, limit)
             change = _Updated(index, inline, metadata, json.dumps(blobs) if blobs else "", contents)
             if index in state.updated:
                 state.changes[state.updated[index]] = change
@@ -584,8 +617,15 @@ def failure_map(ename: str, evalue: str, traceback: Iterable[str]) -> Any:
     return Map({"output_type": "error", "ename": ename, "evalue": evalue, "traceback": json.dumps(list(traceback))})
 
 
-def data_map(kind: str, data: Mapping[str, str], metadata: str, display_id: str = "", count: int | None = None) -> Any:
-    inline, blobs = split_data(data)
+def data_map(
+    kind: str,
+    data: Mapping[str, str],
+    metadata: str,
+    display_id: str = "",
+    count: int | None = None,
+    limit: int = MAX_INLINE_DATA_BYTES,
+) -> Any:
+    inline, blobs = split_data(data, limit)
     entry: dict[str, object] = {"output_type": kind, "data": Map(inline), "metadata": metadata}
     if count is not None:
         entry["count"] = count
@@ -596,10 +636,12 @@ def data_map(kind: str, data: Mapping[str, str], metadata: str, display_id: str 
     return Map(entry)
 
 
-def split_data(data: Mapping[str, str]) -> tuple[dict[str, str], dict[str, dict[str, object]]]:
+def split_data(
+    data: Mapping[str, str], limit: int = MAX_INLINE_DATA_BYTES
+) -> tuple[dict[str, str], dict[str, dict[str, object]]]:
     """What stays in the document, and what is named as a Blob."""
     blobs: dict[str, dict[str, object]] = {}
-    for value, mime in _large(data):
+    for value, mime in _large(data, limit):
         content = blob_bytes(mime, value)
         blobs[mime] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     return {mime: value for mime, value in data.items() if mime not in blobs}, blobs
@@ -628,13 +670,13 @@ def cut_bytes(text: str, size: int, end: bool = False) -> str:
     return (data[-size:] if end else data[:size]).decode(errors="ignore")
 
 
-def _large(data: Mapping[str, str]) -> list[tuple[str, str]]:
+def _large(data: Mapping[str, str], limit: int) -> list[tuple[str, str]]:
     """Values over the bound, and the largest of a bundle that has many."""
     large: list[tuple[str, str]] = []
     room = _MAX_BUNDLE_BYTES
     for size, mime, value in sorted((len(value.encode()), mime, value) for mime, value in data.items()):
         room -= size
-        if size > MAX_INLINE_DATA_BYTES or room < 0:
+        if size > limit or room < 0:
             large.append((value, mime))
     return large
 
@@ -647,8 +689,14 @@ def _left_out_of(text: str) -> re.Match[str] | None:
     return None
 
 
-def _blobs_of(data: Mapping[str, str]) -> dict[str, bytes]:
-    contents = [blob_bytes(mime, value) for value, mime in _large(data)]
+def _inline_bytes(entry: Any) -> int:
+    """Of an output's data; its text is bounded as a stream."""
+    data = entry.get("data") if isinstance(entry, Map) else None
+    return sum(len(value) for value in data.values() if isinstance(value, str)) if isinstance(data, Map) else 0
+
+
+def _blobs_of(data: Mapping[str, str], limit: int) -> dict[str, bytes]:
+    contents = [blob_bytes(mime, value) for value, mime in _large(data, limit)]
     return {hashlib.sha256(content).hexdigest(): content for content in contents}
 
 

@@ -269,6 +269,34 @@ def test_large_values_become_blobs() -> None:
     assert list(json.loads(bench.outputs()[0]["blobs"])) == ["text/plain"]
 
 
+def test_many_values_of_a_cell_become_blobs_sooner_and_small_ones_stay() -> None:
+    bench = Bench()
+    values = [f"{at:060000}" for at in range(100)]
+    for value in values:
+        bench.put(Display({"text/html": value, "text/plain": "<HTML>"}))
+    assert len(bench.doc.get_update()) < 1_200_000
+    for entry, value in zip(bench.outputs(), values, strict=True):
+        blobs = json.loads(entry.get("blobs", "{}"))
+        inline = entry["data"].get("text/html")
+        assert (inline or bench.blobs[blobs["text/html"]["sha256"]].decode()) == value
+        assert entry["data"]["text/plain"] == "<HTML>"
+    bench.writer.begin(A)
+    bench.put(Display({"text/html": values[0]}))
+    assert bench.outputs()[0]["data"] == {"text/html": values[0]}
+
+
+def test_many_cells_together_become_blobs_sooner_also_after_a_restart() -> None:
+    bench = Bench()
+    for number in range(200):
+        bench.put(*(Display({"text/html": f"{at:060000}"}) for at in range(3)), cell=CellId(f"cell-{number}"))
+    size = len(bench.doc.get_update())
+    assert size < 4_600_000
+    after = Bench(bench.doc)
+    after.writer.adopt()
+    after.put(*(Display({"text/html": f"{at:060000}"}) for at in range(10)), cell=CellId("more"))
+    assert len(bench.doc.get_update()) < size + 10_000
+
+
 def test_what_is_no_base64_is_kept_as_text() -> None:
     assert blob_bytes("image/png", "not base64!") == b"not base64!"
 
