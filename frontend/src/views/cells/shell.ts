@@ -188,7 +188,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     });
     toolbar.update(number, cell.type === "markdown", context.openText, mayEdit);
     gap.update(number, mayEdit);
-    prompt.update(run?.prompt ?? null, number, user !== null && atLeast(role, "runner"));
+    prompt.update(run?.prompt ?? null, number, user !== null && atLeast(role, "runner"), run?.userId === user?.id);
     drawOutputs();
     drawText();
   };
