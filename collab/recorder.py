@@ -24,7 +24,7 @@ from collab.store.store import NoNotebook, Store, StoreError
 log = logging.getLogger(__name__)
 
 _WINDOW_S: Final = 0.05
-_FIRST_WINDOW_BYTES: Final = 16 << 10
+_WINDOW_BYTES: Final = 16 << 10
 _MAX_PENDING_BYTES: Final = 8 << 20
 _LAST_WRITE_S: Final = 10.0
 _RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
@@ -49,14 +49,17 @@ class Recorder:
         self._due: list[bytes] = []  # Blobs to be stored before the next transaction
         self._storing = False
         self._work = anyio.Event()
+        self._hurry = anyio.Event()
         self._written = anyio.Event()
 
     # -- what is to be written ------------------------------------------------------------------------------------
 
     def mark(self, cell: CellId, **changes: object) -> None:
-        """None takes a key away."""
+        """None takes a key away. A change of state is not kept waiting: the next cell starts, somebody is asked."""
         self._marks.setdefault(cell, {}).update(changes)
         self._work.set()
+        if "state" in changes or "prompt" in changes:
+            self._hurry.set()
 
     def marked(self, cell: CellId, key: str) -> object:
         """As it will be once everything is written."""
@@ -91,6 +94,8 @@ class Recorder:
     def receive(self, cell: CellId, event: OutputEvent) -> None:
         self._writer.receive(cell, event)
         self._work.set()
+        if self._writer.pending_bytes >= _WINDOW_BYTES:
+            self._hurry.set()
 
     def clear_stale(self, cell: CellId) -> None:
         self._writer.clear_stale(cell)
@@ -135,8 +140,10 @@ class Recorder:
 
     async def written(self) -> None:
         """Until what is pending by now is in the document."""
-        self._work.set()
-        await self._written.wait()
+        if self._marks or self._due or self._passed or self._writer.pending:
+            self._work.set()
+            self._hurry.set()
+            await self._written.wait()
 
     def flush(self) -> None:
         """Writes now, unless a Blob has to be stored first."""
@@ -154,18 +161,10 @@ class Recorder:
                 self._work = anyio.Event()
                 await self._store_and_write()
                 with anyio.move_on_after(_WINDOW_S):
-                    while self._writer.pending_bytes < _FIRST_WINDOW_BYTES:
-                        await self._work.wait()
-                        if self._is_urgent():
-                            break
-                        await anyio.sleep(_WINDOW_S / 5)
+                    await self._hurry.wait()
         finally:
             with anyio.move_on_after(_LAST_WRITE_S, shield=True):
                 await self._store_and_write()
-
-    def _is_urgent(self) -> bool:
-        """A change of state is not kept waiting: the next cell starts, somebody is asked."""
-        return any("state" in changes or "prompt" in changes for changes in self._marks.values())
 
     async def _store_and_write(self) -> None:
         self._storing = True
@@ -194,6 +193,8 @@ class Recorder:
             if self._passed and isinstance(holder, Map):
                 holder["cursor"] = self._cursor
             self._passed = False
+        hurry, self._hurry = self._hurry, anyio.Event()
+        hurry.set()
         written, self._written = self._written, anyio.Event()
         written.set()
 
