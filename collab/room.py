@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Final, Protocol
 
 import anyio
 from anyio.lowlevel import checkpoint
-from pycrdt import Doc, TransactionEvent, merge_updates
+from pycrdt import Doc, TransactionEvent
 from pycrdt.websocket import YRoom
 
 from collab import notebook
@@ -24,10 +23,11 @@ from collab.connection import CheckedFrame, Connection, websocket_frame
 from collab.events import Acknowledged, CannotSave, Event, Joined, Refused, Renamed
 from collab.gate import Admitted, Gap, Gate, Nothing, TooLarge, Verdict
 from collab.gate import Refused as GateRefused
+from collab.journal import MAX_MERGED, Batch, Journal, RoomClosed
 from collab.model import NotebookId, Role, User
 from collab.notebook import SERVER_ORIGIN, NotebookDoc
 from collab.presence import PresenceTable
-from collab.store.store import LogEntry, NoNotebook, StoreError, UpdateLog
+from collab.store.store import NoNotebook, StoreError, UpdateLog
 from collab.wire import (
     CLOSE_BUSY,
     CLOSE_MALFORMED,
@@ -53,22 +53,15 @@ log = logging.getLogger(__name__)
 
 _PRESENCE_WINDOW_S: Final = 0.05
 _PRESENCE_REPEAT_S: Final = 10.0  # y-websocket gives up after 30 s without a frame, our page after 15
-_RETRY_S: Final = (0.2, 0.5, 1.0)
-_GIVE_UP_S: Final = 5.0  # not saved for so long: better nobody goes on in memory only (crdt.md D7)
 _MAX_PENDING_BYTES: Final = 64 << 20
 _MAX_UNFOLLOWED_BYTES: Final = 1 << 20
 _MAX_LOADED_BYTES: Final = 256 << 10  # in one portion
-_MAX_MERGED: Final = 500  # updates; the time of merge_updates grows with the square of their number
 _MAX_GAPS_A_MINUTE: Final = 3
 _FLUSH_AT_CLOSE_S: Final = 10.0
 
 
 class CommandRefused(Exception):
     """Why a Command is not carried out: one sentence for the person who sent it."""
-
-
-class RoomClosed(StoreError):
-    """What was asked of the Room is not done, as the Room is over; the next one may do it."""
 
 
 class RoomFailed(Exception):
@@ -90,15 +83,6 @@ class Runs(Protocol):
 
     def snapshot(self) -> Iterable[Event]:
         """What somebody who joins has to know."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """An applied update that is not committed yet."""
-
-    number: int
-    update: bytes
-    author: Connection | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +118,7 @@ class Room(YRoom):
         self._begun = asyncio.Event()
         self._over = False
         self._failure = asyncio.Event()
-        self._store = store
+        self._journal = Journal(notebook_id, epoch, store, doc.get_state())
         self._members: dict[Connection, _Member] = {}
         self._presence = PresenceTable()
         self._news: dict[int, Presence] = {}
@@ -143,14 +127,6 @@ class Room(YRoom):
         self._unfollowed: list[bytes] = []
         self._unfollowed_bytes = 0
         self._origin: Connection | None = None  # reading a transaction's own origin in an observer fails (P9)
-        self._entries: list[_Entry] = []
-        self._pending_bytes = 0
-        self._applied = 0
-        self._committed = 0
-        self._committed_state = doc.get_state()
-        self._commits: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._work = asyncio.Event()
-        self._flushed = asyncio.Event()  # for the last time
         self._full_answer: tuple[bytes, bytes] | None = None
         self._watchers: list[Callable[[], None]] = []
 
@@ -171,7 +147,7 @@ class Room(YRoom):
         self._update_receive_stream.close()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._fail_when_told)
-            tasks.start_soon(self._flush_forever)
+            tasks.start_soon(self._journal.run, self.ydoc.get_state, self._cannot_save, self._committed)
             tasks.start_soon(self._send_news)
             tasks.start_soon(self._repeat_presence)
 
@@ -199,7 +175,7 @@ class Room(YRoom):
                 finally:
                     self._over = True
                     with anyio.move_on_after(_FLUSH_AT_CLOSE_S, shield=True), suppress(RoomClosed):
-                        await self._committed_all()
+                        await self._journal.wait()
         finally:
             self._over = True
             self.close_all(CLOSE_RESTARTING, "The notebook is being closed.")
@@ -312,7 +288,7 @@ class Room(YRoom):
 
     def _admit(self, connection: Connection, update: bytes, step2: bool) -> None:
         member = self._members[connection]
-        if self._pending_bytes > _MAX_PENDING_BYTES:
+        if self._journal.pending_bytes > _MAX_PENDING_BYTES:
             connection.close(CLOSE_BUSY, "Too much waits to be saved.")
             return
         if member.gap and not step2:
@@ -383,11 +359,8 @@ class Room(YRoom):
             self._unfollowed_bytes += len(update)
             if self._unfollowed_bytes > _MAX_UNFOLLOWED_BYTES:
                 self._drop_gate()
-        self._applied += 1
-        self._entries.append(_Entry(self._applied, update, author))
-        self._pending_bytes += len(update)
         self._full_answer = None
-        self._work.set()
+        self._journal.add(update, author)
 
     def _ask_for_missing(self, connection: Connection, member: _Member) -> None:
         now = asyncio.get_running_loop().time()
@@ -401,12 +374,12 @@ class Room(YRoom):
 
     def _mark(self, connection: Connection, member: _Member) -> None:
         member.gap = False
-        if self._committed >= self._applied:
+        if self._journal.all_durable:
             self._acknowledge(connection, member, connection.update_frames)
             return
-        if member.marks and member.marks[-1][1] == self._applied:
+        if member.marks and member.marks[-1][1] == self._journal.applied:
             member.marks.pop()
-        member.marks.append((connection.update_frames, self._applied))
+        member.marks.append((connection.update_frames, self._journal.applied))
 
     def _request(self, connection: Connection, command: Command) -> None:
         if self.runs is None:
@@ -425,84 +398,38 @@ class Room(YRoom):
     async def commit(self) -> None:
         """Returns when everything that is in the Doc by now is durable. Raises RoomClosed."""
         if self._over:
-            raise RoomClosed("The notebook was closed meanwhile; try again.")
-        await self._committed_all()
+            raise RoomClosed
+        await self._journal.wait()
 
-    async def _committed_all(self) -> None:
-        if self._committed >= self._applied:
-            return
-        if self._flushed.is_set():
-            raise RoomClosed("The notebook was closed meanwhile; try again.")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._commits.append((self._applied, done))
-        await done
-
-    async def _flush_forever(self) -> None:
-        try:
-            while True:
-                await self._work.wait()
-                self._work.clear()
-                while self._entries:
-                    await self._flush()
-        finally:
+    def _cannot_save(self, error: StoreError, hopeless: bool) -> None:
+        if isinstance(error, NoNotebook):
+            self.close_all(CLOSE_NO_NOTEBOOK, "The notebook was deleted.")
+        else:
+            self.tell(CannotSave(str(error)))
+        if hopeless:
             self._over = True
-            self._flushed.set()
-            for _, done in self._commits:
-                if not done.done():
-                    done.set_exception(RoomClosed("The notebook was closed meanwhile; try again."))
+            self.close_all(CLOSE_BUSY, "The notebook cannot be saved at the moment.")
 
-    async def _flush(self) -> None:
-        batch, self._entries = self._entries, []
-        size = sum(len(entry.update) for entry in batch)
-        last, state = batch[-1].number, self.ydoc.get_state()
-        parts = _parts(batch)
-        await self._save([LogEntry("" if author is None else author.user.id, update) for author, update in parts])
-        before, self._committed_state = self._committed_state, state
-        self._committed = last
-        self._pending_bytes -= size
-        self._release_held()
-        self._send_batch(parts, before)
-        for connection, member in list(self._members.items()):
+    def _committed(self, batch: Batch) -> None:
+        for connection in self._members:
+            self._release(connection)
+        self._send(batch)
+        for connection, member in self._members.items():
             covered = 0
-            while member.marks and member.marks[0][1] <= last:
+            while member.marks and member.marks[0][1] <= self._journal.committed:
                 covered = member.marks.popleft()[0]
             if covered:
                 self._acknowledge(connection, member, covered)
-        while self._commits and self._commits[0][0] <= last:
-            done = self._commits.popleft()[1]
-            if not done.done():
-                done.set_result(None)
-        log.debug("Committed a batch", extra={"notebook": self.id, "updates": len(batch), "bytes": size})
         self.touch()
 
-    async def _save(self, entries: list[LogEntry]) -> None:
-        """The same batch until it is durable; meanwhile nothing is acknowledged. Raises StoreError when that is
-        hopeless: browsers still have what was not acknowledged, and send it at their next join."""
-        began = asyncio.get_running_loop().time()
-        for attempt in count():
-            try:
-                await self._store.append(self.id, self.epoch, entries)
-                return
-            except NoNotebook:
-                self.close_all(CLOSE_NO_NOTEBOOK, "The notebook was deleted.")
-                raise
-            except StoreError as error:
-                log.error("Cannot save a notebook", extra={"notebook": self.id, "reason": str(error)})
-                self.tell(CannotSave(str(error)))
-                if asyncio.get_running_loop().time() - began >= _GIVE_UP_S:
-                    self.close_all(CLOSE_BUSY, "The notebook cannot be saved at the moment.")
-                    raise
-                await anyio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-
-    def _send_batch(self, parts: list[tuple[Connection | None, bytes]], state_before: bytes) -> None:
-        only = parts[0][0] if all(author is parts[0][0] for author, _ in parts) else None
-        updates = [update for _, update in parts]
-        for start in range(0, len(updates), _MAX_MERGED):
-            payload = sync_update(_merged(updates[start : start + _MAX_MERGED]))
+    def _send(self, batch: Batch) -> None:
+        only = batch.only_author
+        for update in batch.updates():
+            payload = sync_update(update)
             frame = websocket_frame(payload)
             for connection, member in self._members.items():
                 if member.synced and (only is None or connection is not only):
-                    connection.post_update(payload, frame, state_before)
+                    connection.post_update(payload, frame, batch.state_before)
 
     def _acknowledge(self, connection: Connection, member: _Member, frames: int) -> None:
         if frames > member.acknowledged:
@@ -518,10 +445,10 @@ class Room(YRoom):
             if self._full_answer is None:
                 payload = sync_step2(self.ydoc.get_update())
                 self._full_answer = payload, websocket_frame(payload)
-            answer = _Held(self._applied, *self._full_answer)
+            answer = _Held(self._journal.applied, *self._full_answer)
         else:
             try:
-                answer = _Held(self._applied, sync_step2(self.ydoc.get_update(state_vector)))
+                answer = _Held(self._journal.applied, sync_step2(self.ydoc.get_update(state_vector)))
             except ValueError:
                 connection.close(CLOSE_MALFORMED, "The state vector cannot be decoded.")
                 return
@@ -531,20 +458,16 @@ class Room(YRoom):
 
     def _catch_up(self, connection: Connection) -> None:
         payload = sync_update(self.ydoc.get_update(connection.state_before_gap))
-        self._members[connection].catch_up = _Held(self._applied, payload)
+        self._members[connection].catch_up = _Held(self._journal.applied, payload)
         self._release(connection)
-
-    def _release_held(self) -> None:
-        for connection in self._members:
-            self._release(connection)
 
     def _release(self, connection: Connection) -> None:
         member = self._members[connection]
-        if member.answer is not None and member.answer.number <= self._committed:
+        if member.answer is not None and member.answer.number <= self._journal.committed:
             answer, member.answer = member.answer, None
             member.synced = True
             connection.post(answer.payload, answer.frame)
-        if member.catch_up is not None and member.catch_up.number <= self._committed:
+        if member.catch_up is not None and member.catch_up.number <= self._journal.committed:
             diff, member.catch_up = member.catch_up, None
             connection.caught_up(diff.payload)
 
@@ -583,7 +506,7 @@ async def load_doc(updates: Sequence[bytes]) -> NotebookDoc:
     at = 0
     while at < len(updates):
         stop, size = at, 0
-        while stop < len(updates) and stop - at < _MAX_MERGED and size < _MAX_LOADED_BYTES:
+        while stop < len(updates) and stop - at < MAX_MERGED and size < _MAX_LOADED_BYTES:
             size += len(updates[stop])
             stop += 1
         # Nobody else has this Doc yet, so the awaits lie between transactions and never in one (P7).
@@ -593,18 +516,3 @@ async def load_doc(updates: Sequence[bytes]) -> NotebookDoc:
         at = stop
         await checkpoint()
     return doc
-
-
-def _parts(batch: Sequence[_Entry]) -> list[tuple[Connection | None, bytes]]:
-    """What one author wrote in a row, merged."""
-    groups: list[tuple[Connection | None, list[bytes]]] = []
-    for entry in batch:
-        if groups and groups[-1][0] is entry.author and len(groups[-1][1]) < _MAX_MERGED:
-            groups[-1][1].append(entry.update)
-        else:
-            groups.append((entry.author, [entry.update]))
-    return [(author, _merged(updates)) for author, updates in groups]
-
-
-def _merged(updates: Sequence[bytes]) -> bytes:
-    return updates[0] if len(updates) == 1 else merge_updates(*updates)

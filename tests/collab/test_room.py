@@ -20,9 +20,10 @@ from collab import notebook
 from collab.commands import ROLE_FOR, Command, Interrupt
 from collab.connection import Connection
 from collab.events import Notice
+from collab.journal import RoomClosed
 from collab.model import MAX_DOCUMENT_BYTES, MAX_UPDATE_BYTES, CellId, Role, User, UserId
 from collab.notebook import SERVER_ORIGIN, NewCell, NotebookDoc, create, roots
-from collab.room import Room, RoomClosed, load_doc
+from collab.room import Room, load_doc
 from collab.wire import (
     CLOSE_BUSY,
     CLOSE_FORBIDDEN,

@@ -9,9 +9,10 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from collab.connection import Connection
+from collab.journal import RoomClosed
 from collab.model import CellId, NotebookId
 from collab.notebook import SERVER_ORIGIN, append, cell_source, roots, set_title
-from collab.room import Room, RoomClosed
+from collab.room import Room
 from collab.rooms import Rooms
 from collab.store.store import LogEntry, NoNotebook, StoreError
 from collab.wire import CLOSE_BUSY, CLOSE_RESTARTING

@@ -1,0 +1,164 @@
+"""What is in a Room's Doc and not in the log yet: the batch that gathers, its commit, and who waits for that.
+
+Commits under way gather the next batch by themselves. What a commit means to Connections is the Room's business.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+import anyio
+from pycrdt import merge_updates
+
+from collab.connection import Connection
+from collab.model import NotebookId
+from collab.store.store import LogEntry, NoNotebook, StoreError, UpdateLog
+
+log = logging.getLogger(__name__)
+
+MAX_MERGED: Final = 500  # updates; the time of merge_updates grows with the square of their number
+_RETRY_S: Final = (0.2, 0.5, 1.0)
+_GIVE_UP_S: Final = 5.0  # not saved for so long: better nobody goes on in memory only (crdt.md D7)
+
+
+class RoomClosed(StoreError):
+    """What was written is not kept, as the Room is over; the next one may take it."""
+
+    def __init__(self) -> None:
+        super().__init__("The notebook was closed meanwhile; try again.")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An update of the Doc; no author stands for the server."""
+
+    number: int
+    update: bytes
+    author: Connection | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit made durable: updates with their authors in order, and the Doc's state before them."""
+
+    parts: tuple[tuple[Connection | None, bytes], ...]
+    state_before: bytes
+
+    @property
+    def only_author(self) -> Connection | None:
+        """None when there are several, and for the server."""
+        first = self.parts[0][0]
+        return first if all(author is first for author, _ in self.parts) else None
+
+    def updates(self) -> list[bytes]:
+        """As few as may be."""
+        parts = [update for _, update in self.parts]
+        return [merged(parts[start : start + MAX_MERGED]) for start in range(0, len(parts), MAX_MERGED)]
+
+
+class Journal:
+    """Numbers count updates: those applied to the Doc, and those of them that are durable."""
+
+    def __init__(self, notebook: NotebookId, epoch: int, store: UpdateLog, state: bytes) -> None:
+        self.applied = 0
+        self.committed = 0
+        self.pending_bytes = 0
+        self._notebook = notebook
+        self._epoch = epoch
+        self._store = store
+        self._state = state  # of the Doc, as far as it is durable
+        self._entries: list[_Entry] = []
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._work = asyncio.Event()
+        self._over = False
+
+    @property
+    def all_durable(self) -> bool:
+        return self.committed >= self.applied
+
+    def add(self, update: bytes, author: Connection | None) -> None:
+        self.applied += 1
+        self.pending_bytes += len(update)
+        self._entries.append(_Entry(self.applied, update, author))
+        self._work.set()
+
+    async def wait(self) -> None:
+        """Until everything that was added by now is durable. Raises RoomClosed."""
+        if self.all_durable:
+            return
+        if self._over:
+            raise RoomClosed
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((self.applied, done))
+        await done
+
+    async def run(
+        self,
+        state_now: Callable[[], bytes],
+        trouble: Callable[[StoreError, bool], None],
+        committed: Callable[[Batch], None],
+    ) -> None:
+        """Until cancelled. `trouble` hears of every attempt that failed, and whether it was the last one: then this
+        raises the StoreError. Authors still have what was not acknowledged, and send it at their next join."""
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._entries:
+                    await self._commit(state_now(), trouble, committed)
+        finally:
+            self._over = True
+            for _, done in self._waiting:
+                if not done.done():
+                    done.set_exception(RoomClosed())
+
+    async def _commit(
+        self, state: bytes, trouble: Callable[[StoreError, bool], None], committed: Callable[[Batch], None]
+    ) -> None:
+        entries, self._entries = self._entries, []
+        batch = Batch(tuple(_parts(entries)), self._state)
+        await self._save(batch, trouble)
+        self._state = state
+        self.committed = entries[-1].number
+        self.pending_bytes -= sum(len(entry.update) for entry in entries)
+        committed(batch)
+        while self._waiting and self._waiting[0][0] <= self.committed:
+            done = self._waiting.popleft()[1]
+            if not done.done():
+                done.set_result(None)
+
+    async def _save(self, batch: Batch, trouble: Callable[[StoreError, bool], None]) -> None:
+        """The same batch until it is durable, or nothing helps."""
+        rows = [LogEntry("" if author is None else author.user.id, update) for author, update in batch.parts]
+        began = asyncio.get_running_loop().time()
+        for attempt in count():
+            try:
+                await self._store.append(self._notebook, self._epoch, rows)
+                return
+            except StoreError as error:
+                log.error("Cannot save a notebook", extra={"notebook": self._notebook, "reason": str(error)})
+                late = asyncio.get_running_loop().time() - began >= _GIVE_UP_S
+                hopeless = late or isinstance(error, NoNotebook)
+                trouble(error, hopeless)
+                if hopeless:
+                    raise
+                await anyio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+
+
+def _parts(entries: Sequence[_Entry]) -> list[tuple[Connection | None, bytes]]:
+    """What one author wrote in a row, merged."""
+    groups: list[tuple[Connection | None, list[bytes]]] = []
+    for entry in entries:
+        if groups and groups[-1][0] is entry.author and len(groups[-1][1]) < MAX_MERGED:
+            groups[-1][1].append(entry.update)
+        else:
+            groups.append((entry.author, [entry.update]))
+    return [(author, merged(updates)) for author, updates in groups]
+
+
+def merged(updates: Sequence[bytes]) -> bytes:
+    return updates[0] if len(updates) == 1 else merge_updates(*updates)
