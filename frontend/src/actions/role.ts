@@ -7,6 +7,11 @@ export function atLeast(role: string | null, needed: Role): boolean {
   return ROLES.findIndex((word) => word === role) >= ROLES.indexOf(needed);
 }
 
+/** The role as far as it goes: once the session has ended, nothing that is written or asked for reaches the server. */
+export function usableRole(state: { readonly role: string | null; readonly phase: string }): string | null {
+  return state.phase === "ended" && state.role !== null ? "viewer" : state.role;
+}
+
 /** "needs editor", or null when the role is enough. */
 export function missingRole(role: string | null, needed: Role | null): string | null {
   return needed === null || atLeast(role, needed) ? null : `needs ${needed}`;

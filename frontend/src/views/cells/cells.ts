@@ -3,7 +3,7 @@
  * Keeps the shells in step with the order, the selection with the shells, and the focus where its person left it.
  */
 
-import { atLeast } from "../../actions/role.ts";
+import { atLeast, usableRole } from "../../actions/role.ts";
 import { extend, only, prune, type Selection } from "../../actions/selection.ts";
 import type { CellsView, ViewState, Workbench } from "../../actions/workbench.ts";
 import { perform } from "../../actions.ts";
@@ -100,7 +100,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
       shells.get(id)?.update(contextOf(id, state, place.get(id) ?? 0));
       editors.relabel(id);
     }
-    top.update(0, atLeast(session.store.getState().role, "editor"));
+    top.update(0, atLeast(usableRole(session.store.getState()), "editor"));
     dom.toggleAttribute("data-empty", order.length === 0);
   };
 
@@ -330,7 +330,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
         people = next;
         update(touched);
       }
-      if (state.role !== old.role) update();
+      if (usableRole(state) !== usableRole(old)) update();
       if (state.queue !== old.queue)
         for (const id of new Set([...state.queue, ...old.queue])) shells.get(id)?.refresh();
       if (state.role !== old.role || state.runtime.session !== old.runtime.session) {
@@ -343,7 +343,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
         const { ids } = view.getState().selection;
         return ids.includes(id) ? ids : [id];
       },
-      mayMove: () => atLeast(session.store.getState().role, "editor"),
+      mayMove: () => atLeast(usableRole(session.store.getState()), "editor"),
       onDrop: (ids, before) => moveCells(notebook, [...ids], before),
     }),
   ];

@@ -4,7 +4,7 @@
  * the viewport and stay.
  */
 
-import { atLeast, missingRole } from "../../actions/role.ts";
+import { atLeast, missingRole, usableRole } from "../../actions/role.ts";
 import { observeCell, observeOutputs, observeRun } from "../../notebook/observe.ts";
 import { cellOf, outputsOf, runOf } from "../../notebook/schema.ts";
 import type { Frames } from "../../outputs/frames.ts";
@@ -145,6 +145,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     const cell = cellOf(notebook, id);
     if (cell === null || destroyed) return;
     const { role, user } = session.store.getState();
+    const usable = usableRole(session.store.getState());
     const run = cell.type === "code" ? runOf(notebook, id) : null;
     const now = cell.type === "code" ? state() : cellState(id, null, []);
     const { number, count, people } = context;
@@ -175,7 +176,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     foldedSource.hidden = !source || !context.hiddenSource;
     text.hidden = source;
     setText(foldedSource, cell.type === "code" ? "Code hidden. Show it." : "Source hidden. Show it.");
-    const mayEdit = atLeast(role, "editor");
+    const mayEdit = atLeast(usable, "editor");
     gutter.update({
       number,
       type: cell.type,
@@ -188,7 +189,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     });
     toolbar.update(number, cell.type === "markdown", context.openText, mayEdit);
     gap.update(number, mayEdit);
-    prompt.update(run?.prompt ?? null, number, user !== null && atLeast(role, "runner"), run?.userId === user?.id);
+    prompt.update(run?.prompt ?? null, number, user !== null && atLeast(usable, "runner"), run?.userId === user?.id);
     drawOutputs();
     drawText();
   };

@@ -1,11 +1,11 @@
 import { useStore } from "zustand";
-import { atLeast } from "../../actions/role";
+import { atLeast, usableRole } from "../../actions/role";
 import { insertCell } from "../../notebook/edits";
 import { Icon } from "../shared/Icon";
 import type { NotebookBench } from "./bench";
 
 export function EmptyNotebook({ bench }: { readonly bench: NotebookBench }) {
-  const role = useStore(bench.session.store, (state) => state.role);
+  const role = useStore(bench.session.store, usableRole);
   const add = (type: "code" | "markdown"): void => {
     const id = insertCell(bench.session.notebook, { type, before: null });
     // The list is hidden while there are no cells: it shows in the next frame.

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { useStore } from "zustand";
-import { atLeast } from "../../actions/role";
+import { atLeast, usableRole } from "../../actions/role";
 import { setTitle } from "../../notebook/edits";
 import type { NotebookBench } from "./bench";
 
@@ -13,7 +13,7 @@ interface Props {
 
 /** The title is written when the box is left or Enter is pressed; Esc takes it back. */
 export function TitleBox({ bench, title }: Props) {
-  const role = useStore(bench.session.store, (state) => state.role);
+  const role = useStore(bench.session.store, usableRole);
   const [draft, setDraft] = useState<string | null>(null);
 
   const commit = (): void => {
