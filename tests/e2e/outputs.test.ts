@@ -334,6 +334,32 @@ describe("attacks", () => {
   });
 });
 
+describe("in Firefox", () => {
+  let firefox: Browser;
+
+  beforeAll(async () => {
+    firefox = await launch("firefox");
+  });
+
+  afterAll(() => firefox?.close());
+
+  it("a frame that tries to leave reaches nobody, the page says where it wanted to go, and keys stay where they are typed", async () => {
+    const leave = `<b>here</b><input id=thief><script>setInterval(() => { thief.blur(); thief.focus() }, 50); location = ${JSON.stringify(`${evil.url}/nav/firefox`)}</script>`;
+    const notebook = await create(server, [html(leave), ""], "Leaving");
+    const page = await signIn(firefox, server, `/n/${notebook}`);
+    await waitForSync(page, 2);
+    await press(page, "Run cell 1");
+    const { host } = new URL(evil.url);
+    await eventually("the page says so", () => page.evaluate((where) => document.querySelector('[role="alert"]')?.textContent === `An output tried to open ${where}. That was blocked.`, host));
+    await typeInto(page, 2, "");
+    await page.keyboard.type("abcdefghijklmnopqrstuvwxyz", { delay: 30 });
+    await page.keyboard.type("0123456789", { delay: 10 });
+    expect(await sourceOf(page, 2)).toMatch(/nopqrstuvwxyz0123456789$/);
+    expect(evil.hits.filter(({ path }) => path.includes("firefox"))).toEqual([]);
+    await page.close();
+  });
+});
+
 describe("text", () => {
   it("moves nothing while it streams, and a run that begins again keeps its place", async () => {
     const code = "import time\nfor i in range(30):\n    print('line', i, flush=True)\n    time.sleep(0.02)\nfor i in range(20):\n    print(f'\\r{i * 5} %', end='', flush=True)\n    time.sleep(0.02)";

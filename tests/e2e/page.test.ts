@@ -117,6 +117,19 @@ describe.each<BrowserName>(["chromium", "firefox"])("with keys alone, in %s", (n
 });
 
 describe("the page", () => {
+  it("asks for input as often as the code does, and takes it from the keyboard", async () => {
+    const { page } = await open(["for i in range(3):\n    print('got', input('? '))"], "Input");
+    await press(page, "Run cell 1");
+    for (const word of ["one", "two", "three"]) {
+      await eventually("the question has the focus, and is empty", () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") === "Input for cell 1" && (document.activeElement as HTMLInputElement).value === ""));
+      await page.keyboard.type(word);
+      await keys(page, "Enter");
+      await eventually("the answer has come back", async () => (await outputText(page, 1)).includes(`got ${word}`));
+    }
+    await eventually("the cell has the focus again", async () => (await focused(page)) === 1);
+    await page.close();
+  });
+
   it("undoes only what its own person did", async () => {
     const { page, notebook } = await open(["mine", "theirs"], "Undo");
     const { page: other } = await visit(browser, server, notebook, "editor");

@@ -33,28 +33,28 @@ export function Library({ me }: { readonly me: Me }) {
     return () => clearTimeout(timer);
   }, [query]);
 
+  // What is wanted now, whoever asks: an answer that comes late must not show another view's list.
+  const wanted = useRef({ q: searched, trash, turn: 0 });
   const load = useCallback(async () => {
-    try {
-      const notebooks = await listNotebooks({ q: searched, trash });
-      setListing({ kind: "loaded", notebooks });
-    } catch (error) {
-      setListing({ kind: "failed", reason: reasonOf(error) });
-    }
-  }, [searched, trash]);
+    wanted.current.turn += 1;
+    const { q, trash: thrown, turn } = wanted.current;
+    const next = await listNotebooks({ q, trash: thrown })
+      .then((notebooks): Listing => ({ kind: "loaded", notebooks }))
+      .catch((error: unknown): Listing => ({ kind: "failed", reason: reasonOf(error) }));
+    if (turn === wanted.current.turn) setListing(next);
+  }, []);
 
   useEffect(() => {
-    let current = true;
-    listNotebooks({ q: searched, trash })
-      .then((notebooks) => {
-        if (current) setListing({ kind: "loaded", notebooks });
-      })
-      .catch((error: unknown) => {
-        if (current) setListing({ kind: "failed", reason: reasonOf(error) });
-      });
-    return () => {
-      current = false;
-    };
-  }, [searched, trash]);
+    wanted.current.q = searched;
+    wanted.current.trash = trash;
+    void load();
+  }, [searched, trash, load]);
+
+  const show = (thrown: boolean): void => {
+    if (thrown === trash) return;
+    setListing({ kind: "loading" });
+    setTrash(thrown);
+  };
 
   const create = async (): Promise<void> => {
     try {
@@ -80,8 +80,8 @@ export function Library({ me }: { readonly me: Me }) {
     const first = made[0];
     if (files.length === 1 && first !== undefined) location.assign(`/n/${first}`);
     else {
-      setTrash(false);
-      await load();
+      if (trash) show(false);
+      else await load();
     }
   };
 
@@ -148,10 +148,10 @@ export function Library({ me }: { readonly me: Me }) {
             />
           </div>
           <div className="segments">
-            <button type="button" aria-pressed={!trash} onClick={() => setTrash(false)}>
+            <button type="button" aria-pressed={!trash} onClick={() => show(false)}>
               Notebooks
             </button>
-            <button type="button" aria-pressed={trash} onClick={() => setTrash(true)}>
+            <button type="button" aria-pressed={trash} onClick={() => show(true)}>
               Trash
             </button>
           </div>

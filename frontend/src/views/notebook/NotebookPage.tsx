@@ -1,7 +1,11 @@
 import { useEffect, useState } from "react";
+import type { FrameKey } from "../../../frame/protocol";
+import { perform } from "../../actions";
 import { getNotebook, type Me, type NotebookInfo } from "../../api";
+import { orderedIds } from "../../notebook/schema";
 import { createFrames } from "../../outputs/frames";
 import { openSession } from "../../session/session";
+import { alarm } from "../shared/announcements";
 import { Failure } from "../shared/Failure";
 import { createBench, type NotebookBench } from "./bench";
 import { NotebookSkeleton } from "./NotebookSkeleton";
@@ -71,6 +75,18 @@ function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
     labels: info.output_label,
     originTemplate,
     pageOrigin: location.origin,
+    onNotice: alarm,
+    onKey: (cell, key) => followKey(bench, cell, key),
   });
-  return createBench({ session, frames, nonce });
+  const bench = createBench({ session, frames, nonce });
+  return bench;
+}
+
+/** Keys that a frame passes back act as they would beside it. Escape is the frames' own. */
+function followKey(bench: NotebookBench, cell: string, key: FrameKey): void {
+  if (key === "save") perform("file.save", bench);
+  if (key !== "moveUp" && key !== "moveDown") return;
+  const order = orderedIds(bench.session.notebook);
+  const next = order[order.indexOf(cell) + (key === "moveUp" ? -1 : 1)];
+  if (next !== undefined) bench.cells.focus(next);
 }
