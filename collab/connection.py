@@ -34,7 +34,9 @@ from collab.wire import (
     parse_frame,
 )
 
-MAX_FRAME_BYTES: Final = MAX_DOCUMENT_BYTES + 1024  # of a STEP2 with its head; uvicorn's limit, too
+# More than any frame that is taken: what is too large is to be read, and refused with a code that ends it. To what
+# uvicorn refuses by itself, as it has the same limit, a browser would come back with the same.
+MAX_FRAME_BYTES: Final = 2 * MAX_DOCUMENT_BYTES
 _MAX_COMMAND_BYTES: Final = 2 << 20  # code, or a hash for every cell
 _MAX_AWARENESS_BYTES: Final = 256 << 10
 _MAX_STATE_VECTOR_BYTES: Final = 256 << 10  # some 25,000 clients

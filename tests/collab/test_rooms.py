@@ -88,6 +88,24 @@ async def test_r5_two_joiners_of_a_closed_room_share_one_load() -> None:
         assert {tab.source() for tab in tabs} == {"one"}
 
 
+async def test_x5_not_everything_is_loaded_at_once_when_everyone_comes_back() -> None:
+    house = House()
+    ids = [NotebookId(f"n{number}") for number in range(50)]
+    for id in ids:
+        house.store.add(id, new_notebook())
+    opened: list[NotebookId] = []
+
+    async def look(id: NotebookId) -> None:
+        async with house.rooms.use(id):
+            opened.append(id)
+
+    async with house.open() as tasks:
+        for id in ids:
+            tasks.start_soon(look, id)
+        await eventually(lambda: len(opened) == 50)
+    assert house.store.most_loading == 8
+
+
 async def test_a_room_closes_when_nobody_came_back_within_the_grace() -> None:
     house = House()
     async with house.open() as tasks:

@@ -15,7 +15,7 @@ class MemoryLog:
         self._open.set()
         self.trouble: str = ""
         self.appends = 0
-        self.loads = 0
+        self.loads = self.loading = self.most_loading = 0
         self.indexed: dict[NotebookId, tuple[str, str]] = {}
         self.live: set[NotebookId] = set()
 
@@ -50,7 +50,10 @@ class MemoryLog:
 
     async def load(self, notebook: NotebookId) -> Log:
         self.loads += 1
-        await asyncio.sleep(0)
+        self.loading += 1
+        self.most_loading = max(self.loading, self.most_loading)
+        await asyncio.sleep(0.1)
+        self.loading -= 1
         if notebook not in self._epochs:
             raise NoNotebook("The notebook is gone.")
         return Log(self._epochs[notebook], tuple(entry.data for entry in self._rows[notebook]))
