@@ -282,7 +282,9 @@ class Room(YRoom):
                 except BadFrame as error:
                     connection.close(CLOSE_MALFORMED, str(error))
             case QueryAwareness():
-                connection.post(awareness(self._presence.everyone))
+                payload = awareness(self._presence.everyone)
+                connection.charge(len(payload))
+                connection.post(payload)
             case _:
                 self._request(connection, frame)
 
