@@ -28,7 +28,7 @@ test("ids are of one kind and never twice; every row has a title for people", ()
 test("every action needs the role that the table of menus gives it", () => {
   const roles: Readonly<Record<Role, string>> = {
     viewer:
-      "file.copy, file.save, file.share, file.copyLink, file.downloadIpynb, file.downloadClean, file.downloadPy, file.downloadMd, file.downloadHtml, file.print, edit.selectAll, edit.deselect, edit.copy, cell.leave, cell.copyLink, select.previous, select.next, select.extendUp, select.extendDown, select.extendFirst, select.extendLast, view.toggleSource, view.toggleOutput, view.toggleAllSources, view.toggleAllOutputs, view.nextPart, view.previousPart, runtime.renderText, runtime.goToLastRun",
+      "file.copy, file.save, file.share, file.copyLink, file.downloadIpynb, file.downloadClean, file.downloadPy, file.downloadMd, file.downloadHtml, file.print, edit.selectAll, edit.deselect, edit.copy, cell.leave, cell.copyLink, select.previous, select.next, select.extendUp, select.extendDown, select.extendFirst, select.extendLast, view.toggleSource, view.toggleOutput, view.toggleAllSources, view.toggleAllOutputs, view.lineNumbersCell, view.lineNumbers, view.nextPart, view.previousPart, runtime.renderText, runtime.goToLastRun",
     commenter: "",
     runner:
       "file.closeShutdown, runtime.connect, runtime.runAll, runtime.runBefore, runtime.run, runtime.runNext, runtime.runBelow, runtime.runStale, runtime.interrupt, runtime.cancelMine, runtime.restart, runtime.restartRunAll, runtime.shutdown",
@@ -89,6 +89,8 @@ describe("keys", () => {
     { id: "edit.mergeAbove", command: "Ctrl+Backspace", edit: "", leader: "" },
     { id: "edit.mergeBelow", command: "Ctrl+Shift+M", edit: "", leader: "" },
     { id: "view.toggleOutput", command: "O", edit: "", leader: "O" },
+    { id: "view.lineNumbersCell", command: "L", edit: "", leader: "L" },
+    { id: "view.lineNumbers", command: "Shift+L", edit: "", leader: "" },
     { id: "file.save", command: "Mod+S", edit: "Mod+S", leader: "" },
     { id: "file.open", command: "Mod+O", edit: "Mod+O", leader: "" },
     { id: "file.print", command: "Mod+P", edit: "Mod+P", leader: "" },

@@ -2,6 +2,7 @@
 
 import { orderedIds } from "../notebook/schema.ts";
 import { type Action, command, everywhere } from "./action.ts";
+import { hasLineNumbers, lineNumbersStore, toggleAllLineNumbers, toggleLineNumbers } from "./line_numbers.ts";
 import { tabFocusStore, toggleTabFocus } from "./tab_focus.ts";
 import { chooseTheme, THEMES, type Theme, themeStore } from "./theme.ts";
 import type { ViewState, Workbench } from "./workbench.ts";
@@ -66,6 +67,23 @@ export const viewActions: readonly Action[] = [
     role: "viewer",
     keys: [],
     run: (bench) => toggle(bench, "hiddenOutputs", everyCell(bench)),
+  },
+  {
+    id: "view.lineNumbersCell",
+    title: "Line numbers of this cell",
+    role: "viewer",
+    keys: command("L", "Leader L"),
+    when: noCell,
+    checked: (bench) => chosen(bench).length > 0 && chosen(bench).every(hasLineNumbers),
+    run: (bench) => toggleLineNumbers(chosen(bench)),
+  },
+  {
+    id: "view.lineNumbers",
+    title: "Line numbers of all cells",
+    role: "viewer",
+    keys: command("Shift+L"),
+    checked: () => lineNumbersStore.getState().all,
+    run: () => toggleAllLineNumbers(),
   },
   ...themes,
   {

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
 import { createStore } from "zustand/vanilla";
+import { hasLineNumbers, toggleAllLineNumbers, toggleLineNumbers } from "../actions/line_numbers.ts";
 import { openNotebook } from "../notebook/schema.ts";
 import { createUndo } from "../notebook/undo.ts";
 import type { PresenceState, Session, SessionState } from "../session/session.ts";
@@ -246,6 +247,28 @@ test("presence says where the caret is, and that it left", async () => {
   expect(Y.createAbsolutePositionFromRelativePosition(head, one.doc)?.index).toBe(4);
   editor.view.contentDOM.blur();
   await vi.waitFor(() => expect(one.told.at(-1)).toEqual({ cursor: null }));
+});
+
+test("lines are numbered as its person wants, in this cell or in all", () => {
+  const one = bench();
+  addCell(one.doc, "a\nb");
+  const editor = open(one);
+  const numbers = (): string[] =>
+    [...editor.view.dom.querySelectorAll<HTMLElement>(".cm-lineNumbers .cm-gutterElement")]
+      .filter(({ style }) => style.visibility !== "hidden")
+      .map(({ textContent }) => textContent);
+  expect(numbers()).toEqual([]);
+  toggleLineNumbers([CELL]);
+  expect(numbers()).toEqual(["1", "2"]);
+  toggleLineNumbers([CELL]);
+  expect(numbers()).toEqual([]);
+  toggleAllLineNumbers();
+  expect(numbers()).toEqual(["1", "2"]);
+  toggleLineNumbers([CELL]);
+  expect([hasLineNumbers(CELL), hasLineNumbers("another")]).toEqual([false, true]);
+  expect(numbers()).toEqual([]);
+  toggleAllLineNumbers();
+  expect([hasLineNumbers(CELL), hasLineNumbers("another")]).toEqual([false, false]);
 });
 
 test("a cell that is gone has no editor", () => {

@@ -8,6 +8,7 @@ import { completion } from "./completion.ts";
 import { inspection } from "./inspection.ts";
 import { keys } from "./keys.ts";
 import { language } from "./language.ts";
+import { numberedLines } from "./line_numbers.ts";
 import { presence } from "./presence.ts";
 import { wholeCodePoints } from "./surrogates.ts";
 import { tabFocus } from "./tab_focus.ts";
@@ -56,6 +57,7 @@ export function createEditor(options: EditorOptions): CellEditor {
         wholeCodePoints(),
         cell.type === "code" ? [completion(session), inspection(session)] : [],
         tabFocus(),
+        numberedLines(cellId),
         keys({ type: cell.type, onEscape: options.onEscape, onLeave: options.onLeave }),
         presence(session, cellId, cell.source),
         yCollab(cell.source, null, { undoManager: session.undo.text(cellId) ?? false }),

@@ -49,3 +49,15 @@ test("drawing again keeps the element, and takes an editor's place", () => {
   expect(pre?.textContent).toBe("b");
   expect(pre?.getAttribute("aria-label")).toBe("Source of cell 2");
 });
+
+test("keeps the place of the line numbers that come with the editor", () => {
+  const parent = document.createElement("div");
+  const paddingOf = (): string =>
+    parent.firstElementChild instanceof HTMLElement ? parent.firstElementChild.style.paddingLeft : "";
+  renderPlaceholder(parent, "a", "code", "Source", true);
+  expect(paddingOf()).toBe("calc(3ch + 1.5rem)");
+  renderPlaceholder(parent, "\n".repeat(999), "code", "Source", true);
+  expect(paddingOf()).toBe("calc(4ch + 1.5rem)");
+  renderPlaceholder(parent, "a", "code", "Source");
+  expect(paddingOf()).toBe("0.75rem");
+});

@@ -18,6 +18,9 @@ const look = EditorView.theme({
   ".cm-scroller": { fontFamily: METRICS.fontFamily, lineHeight: METRICS.lineHeight, overflowX: "auto" },
   ".cm-content": { padding: "0.5rem 0", caretColor: "var(--editor-cursor)", minHeight: "1.5em" },
   ".cm-line": { padding: "0 0.75rem" },
+  ".cm-gutters": { backgroundColor: "transparent", border: "none", color: "var(--editor-gutter)" },
+  // As wide as `widthOfNumbers` says.
+  ".cm-lineNumbers .cm-gutterElement": { minWidth: "calc(3ch + 0.75rem)", padding: "0 0.25rem 0 0.5rem" },
   ".cm-cursor, .cm-dropCursor": { borderLeftColor: "var(--editor-cursor)", borderLeftWidth: "2px" },
   ".cm-selectionBackground": { backgroundColor: "var(--editor-selection)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground": {

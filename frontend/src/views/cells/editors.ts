@@ -3,6 +3,7 @@
  * Never taken away: the editor with the focus and those near the viewport. The model outlives them all.
  */
 
+import { hasLineNumbers } from "../../actions/line_numbers.ts";
 import { type CellEditor, createEditor } from "../../editor/editor.ts";
 import { renderPlaceholder } from "../../editor/placeholder.ts";
 import { cellOf } from "../../notebook/schema.ts";
@@ -57,7 +58,7 @@ export function createEditors(options: Options): Editors {
     const parent = slot(id);
     const cell = cellOf(session.notebook, id);
     if (parent === null || cell === null) return;
-    renderPlaceholder(parent, cell.source.toString(), cell.type, label(id));
+    renderPlaceholder(parent, cell.source.toString(), cell.type, label(id), hasLineNumbers(id));
   };
 
   const remove = (id: string): void => {
