@@ -76,6 +76,14 @@ describe("[conflict 7] single letters", () => {
   });
 });
 
+test("a sequence begun before a click is not ended after it", async () => {
+  const { bench, at } = await page();
+  press(at(".cell"), "d");
+  at(".cell").dispatchEvent(new Event("pointerdown", { bubbles: true }));
+  press(at(".cell"), "d");
+  expect(sources(bench)).toEqual(["a", "b"]);
+});
+
 describe("[conflict 1] Ctrl+M in an editor", () => {
   test("leaves it at once, waits for one key, and CodeMirror never sees either", async () => {
     const { bench, at } = await page();

@@ -57,9 +57,16 @@ export function mountKeyboard(bench: Workbench): () => void {
         endLeader();
     }
   };
+  // A sequence that was begun on one cell is not ended on another.
+  const forget = (): void => {
+    dispatch.reset();
+    endLeader();
+  };
   document.addEventListener("keydown", down, true);
+  document.addEventListener("pointerdown", forget, true);
   return () => {
     endLeader();
+    document.removeEventListener("pointerdown", forget, true);
     document.removeEventListener("keydown", down, true);
   };
 }
