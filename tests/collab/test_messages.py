@@ -193,14 +193,14 @@ def test_depth_is_cut_with_a_note() -> None:
 
 
 @given(st.sampled_from(TYPES) | ANYTHING, st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | ANYTHING)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_nothing_raises_and_every_text_can_be_stored(kind: object, content: object) -> None:
     for text in texts(to_event(message(kind, content))):
         text.encode()
 
 
 @given(ANYTHING)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_sanitised_can_be_stored(value: object) -> None:
     doc: Doc[Any] = Doc()
     held: Map[Any] = doc.get("held", type=Map)

@@ -135,7 +135,7 @@ def test_beyond_the_limit_only_the_beginning_is_held() -> None:
 
 
 @given(DATA, st.lists(st.integers(0, 200), max_size=20))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_pieces_change_nothing(data: str, cuts: list[int]) -> None:
     places = sorted({0, len(data), *(cut for cut in cuts if cut <= len(data))})
     pieces = [data[start:stop] for start, stop in pairwise(places)]
@@ -143,13 +143,13 @@ def test_pieces_change_nothing(data: str, cuts: list[int]) -> None:
 
 
 @given(st.text(st.sampled_from("ab\n\r\b\x1b[3m1KAB;日"), max_size=60), st.text(max_size=20))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_pieces_of_anything_change_nothing(data: str, more: str) -> None:
     assert shown(*(data + more)) == shown(data + more)
 
 
 @given(st.lists(DATA, max_size=10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_taking_gives_the_text(parts: list[str]) -> None:
     terminal, taken = Terminal(), ""
     for part in parts:
@@ -162,7 +162,7 @@ def test_taking_gives_the_text(parts: list[str]) -> None:
 
 
 @given(DATA)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_stored_text_is_taken_up_as_it_is(data: str) -> None:
     text = shown(data)
     resumed = Terminal(text)
@@ -213,7 +213,7 @@ def test_endless_colours_are_bounded() -> None:
 @pytest.mark.parametrize("flush", [100, 1_000_000])
 def test_a_million_lines_are_one_pass(flush: int) -> None:
     terminal = Terminal()
-    start = time.perf_counter()
+    start = time.process_time()
     size = 0
     for at in range(0, 1_000_000, flush):
         for line in range(at, at + flush):
@@ -221,13 +221,13 @@ def test_a_million_lines_are_one_pass(flush: int) -> None:
         keep, tail = terminal.take()
         assert keep == size
         size += len(tail)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert terminal.text.count("\n") == 1_000_000
     assert size == len(terminal.text)
 
 
 def test_a_flood_of_bars_and_colours_is_one_pass() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     terminal = Terminal()
     for at in range(100_000):
         terminal.write(f"\r{at:6d}|{'█' * (at % 40):40}|")
@@ -236,4 +236,4 @@ def test_a_flood_of_bars_and_colours_is_one_pass() -> None:
             terminal.take()
     for at in range(100_000):
         terminal.write(f"{GREEN}ok{RESET} test {at}\n")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
