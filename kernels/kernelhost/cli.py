@@ -10,11 +10,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 
 from kernelhost.app import create_app
 from kernelhost.config import BadSetting, Config, read_config
+
+
+class Fields(logging.Formatter):
+    """Writes what a record was given as `extra` behind its sentence."""
+
+    _known: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields = [f"{key}={value}" for key, value in record.__dict__.items() if key not in self._known]
+        return " ".join([super().formatMessage(record), *fields])
 
 
 class Server(uvicorn.Server):
@@ -40,7 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
     os.environ.pop("KERNELHOST_TOKEN", None)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stream = logging.StreamHandler()
+    stream.setFormatter(Fields("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[stream])
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it logs addresses, and those may hold the token
     # uvicorn raises the signal again when it has ended in good order; unhandled it would cut short what is left to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -147,3 +147,18 @@ def test_a_start_without_a_name_takes_the_default(gateway: GatewayProcess, body:
     answer = gateway.http.post("/api/kernels", content=body)
     assert (answer.status_code, answer.json()["name"]) == (201, "python3")
     gateway.delete(answer.json()["id"])
+
+
+def test_a10_only_pages_of_named_origins_may_read_answers(start_gateway: Callable[..., GatewayProcess]) -> None:
+    gateway = start_gateway("--allow-origin", "https://lab.example")
+    for origin, allowed in (("https://lab.example", "https://lab.example"), ("https://evil.example", None)):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
+        preflight = gateway.http.options(
+            "/api/kernels/x", headers=asked | {"Access-Control-Request-Headers": "authorization"}
+        )
+        refused = httpx.get(f"{gateway.url}/api/kernels", headers={"Origin": origin}, trust_env=False)
+        assert refused.status_code == 403
+        for answer in (preflight, refused):
+            assert answer.headers.get("access-control-allow-origin") == allowed
+            assert "Origin" in answer.headers["vary"]
+    assert gateway.end() == 0

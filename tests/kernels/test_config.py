@@ -1,0 +1,56 @@
+import re
+from pathlib import Path
+
+import pytest
+from kernelhost.config import BadSetting, Config, read_config
+
+TOKEN = "a-token-of-enough-letters"
+
+
+def test_settings_come_from_flags_and_the_token_from_the_environment(tmp_path: Path) -> None:
+    arguments = [
+        "--port",
+        "0",
+        "--root",
+        str(tmp_path),
+        "--keep",
+        "2",
+        "--orphan-after",
+        "60",
+        "--allow-origin",
+        "http://a",
+    ]
+    assert read_config(arguments, {"KERNELHOST_TOKEN": TOKEN}) == Config(
+        token=TOKEN, port=0, root=tmp_path, keep_bytes=2 << 20, orphan_after_s=60, origins=("http://a",)
+    )
+
+
+def test_the_token_may_be_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    assert read_config(["--token-file", str(file)], {}).token == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        ([], "KERNELHOST_TOKEN"),
+        (["--token", "short"], "8 to 200"),
+        (["--token", "with spaces in it"], "letters"),
+        (["--token-file", "/no/such/file"], "cannot be read"),
+        (["--token", TOKEN, "--port", "99999"], "--port"),
+        (["--token", TOKEN, "--port", "http"], "--port"),
+    ],
+)
+def test_a_setting_that_is_no_good_is_refused_with_the_remedy(arguments: list[str], remedy: str) -> None:
+    with pytest.raises(BadSetting, match=remedy):
+        read_config(arguments, {})
+
+
+def test_the_documentation_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_config(["--help"], {})
+    flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out.partition("options:")[2]))
+    page = Path(__file__).parents[2].joinpath("docs", "gateway.md").read_text()
+    assert {"--keep", "--root"} < flags
+    assert [flag for flag in flags - {"--help", "--token"} if flag not in page] == []
