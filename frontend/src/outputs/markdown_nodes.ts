@@ -23,6 +23,8 @@ const ATTRIBUTES =
     " ",
   );
 
+const ADDRESSES = ["href", "src", "cite"];
+
 /** Replaces what `parent` shows. Text is there before the first await; resolves when TeX is drawn as well. */
 export async function markdownInto(
   parent: HTMLElement,
@@ -71,6 +73,8 @@ function sanitise(html: string, ownClasses: Set<string>): DocumentFragment {
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     SANITIZE_NAMED_PROPS: true,
+    // The expression below is for addresses; everything else it would take for a bad one and drop.
+    ADD_URI_SAFE_ATTR: ATTRIBUTES.filter((name) => !ADDRESSES.includes(name)),
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|attachment:|data:image\/(?:png|jpeg|gif|webp);|#)/i,
   });
 }

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { frameUrl, placeFrame } from "./placement";
+
+const BASE = "allow-scripts allow-forms allow-downloads allow-pointer-lock";
+const LABEL = "abcdefghijklmnopqrstuvwxyz234567";
+
+describe("[F1] a frame keeps its origin only where that is another site than the page's", () => {
+  it.each([
+    ["http://127.0.0.1:8888", "http://{label}.localhost:8888", true],
+    ["http://localhost:8888", "http://{label}.localhost:8888", true],
+    ["http://[::1]:8888", "http://{label}.localhost:8888", true],
+    ["https://notes.example.org", "https://{label}.example-usercontent.org", true],
+    ["https://notes.example.org", "https://{label}.out.example.org", false],
+    ["https://example.org", "https://{label}.example.org", false],
+  ])("page %s, frames %s: %s", (page, template, keeps) => {
+    const origin = template.replace("{label}", LABEL);
+    expect(placeFrame(template, LABEL, new URL(page))).toEqual({
+      origin,
+      sandbox: keeps ? `${BASE} allow-same-origin` : BASE,
+      messageOrigin: keeps ? origin : "null",
+    });
+  });
+
+  it.each([
+    ["no template", "", LABEL],
+    ["a template without a label", "http://out.localhost:8888", LABEL],
+    ["a label that is none", "http://{label}.localhost:8888", "a.b"],
+    ["a label with a port in it", "http://{label}.localhost:8888", "x:1/"],
+    ["another scheme", "javascript:{label}", LABEL],
+  ])("%s: the page's own host, opaque", (_what, template, label) => {
+    expect(placeFrame(template, label, new URL("http://192.168.1.5:8888/n/1"))).toEqual({
+      origin: "http://192.168.1.5:8888",
+      sandbox: BASE,
+      messageOrigin: "null",
+    });
+  });
+});
+
+it("the address of a frame carries its class, its nonce and whom to answer", () => {
+  const placement = placeFrame("http://{label}.localhost:8888", LABEL, new URL("http://127.0.0.1:8888"));
+  expect(frameUrl(placement, "stored", "n0", "http://127.0.0.1:8888")).toBe(
+    `http://${LABEL}.localhost:8888/_out/stored/frame.html#n0,http://127.0.0.1:8888`,
+  );
+});
