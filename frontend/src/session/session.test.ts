@@ -724,6 +724,14 @@ describe("the kept copy", () => {
     expect(saveOf(session)).toEqual(["Saved", false]);
   });
 
+  test("that cannot be opened keeps nobody from the notebook", async () => {
+    const offline: OpenCopy = () => Promise.reject(new Error("The storage is broken."));
+    const session = await join(serverOf("a"), { offline });
+    write(session, "x");
+    await pass(20);
+    expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved" });
+  });
+
   test("is opened once, and closed with the session", async () => {
     const server = serverOf("a");
     const fates: string[] = [];

@@ -152,11 +152,13 @@ export function openSession(options: SessionOptions): Session {
     if (opening !== null || offline === false || !mayEdit()) return;
     const open = offline === true ? openOfflineCopy : offline;
     isLoading = !live;
-    opening = open(doc, options.notebookId, epoch).then((opened) => {
-      isLoading = false;
-      if (closed) void opened?.close();
-      else copy = opened;
-    });
+    opening = open(doc, options.notebookId, epoch)
+      .catch(() => null) // a browser whose storage is broken keeps nothing
+      .then((opened) => {
+        isLoading = false;
+        if (closed) void opened?.close();
+        else copy = opened;
+      });
   };
 
   let generation = 0;
