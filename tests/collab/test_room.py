@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from pycrdt import Array, Doc, Map, Text
+from pycrdt import Array, Doc, Map, Provider, Text
 from pycrdt.websocket import YRoom
 from pycrdt.websocket.yutils import put_updates
 
@@ -949,6 +949,46 @@ async def test_x7_a_command_comes_after_the_edits_that_were_sent_before_it() -> 
         tab.command({"type": "interrupt"})
         await eventually(lambda: bool(seen))
         assert seen == ["one last key"]
+
+
+class StockChannel:
+    """How pycrdt's own Provider reaches a Room."""
+
+    path = "stock"
+
+    def __init__(self) -> None:
+        self._heard: asyncio.Queue[bytes] = asyncio.Queue()
+        self.socket = FakeSocket(self._heard.put_nowait)
+
+    def __aiter__(self) -> "StockChannel":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self._heard.get()
+
+    async def send(self, message: bytes) -> None:
+        self.socket.push(message)
+
+    async def recv(self) -> bytes:
+        return await self._heard.get()
+
+
+async def test_t17_a_stock_provider_joins_edits_and_stays() -> None:
+    async with open_bench() as bench:
+        tab = await bench.join()
+        channel, doc = StockChannel(), Doc[Any]()
+        roots(doc)
+        connection = Connection(channel.socket, Tab().user, Role.EDITOR)
+        bench.tasks.start_soon(bench.room.serve, connection)
+        async with Provider(doc, channel) as provider:
+            await provider.synced.wait()
+            assert source_of(doc) == "one"
+            roots(doc).cells["a"]["source"].insert(3, " from stock")
+            await tab.until(lambda: tab.source() == "one from stock")
+            await anyio.sleep(60)
+            tab.type("!")
+            await eventually(lambda: source_of(doc) == "one from stock!")
+            assert connection.ended is None
 
 
 async def test_people_are_named_once_however_many_tabs_they_have() -> None:
