@@ -14,6 +14,10 @@ T = TypeVar("T")
 
 _COLUMNS = "n.id, n.title, n.epoch, n.updated, n.trashed"
 _WORD = re.compile(r"\w+")
+# Scripts that put no spaces between words: each character is a word of its own to the search, or nothing in the
+# middle of a sentence would be found.
+_UNSPACED = re.compile("([\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff])")
+_SPACED = re.compile(f" ?{_UNSPACED.pattern} ?")
 
 
 class Transactions(Protocol):
@@ -30,7 +34,8 @@ class SQLiteLibrary:
 
         def change(db: sqlite3.Connection) -> None:
             found = db.execute(
-                "INSERT INTO search (notebook, title, text) VALUES (?, ?, ?)", (notebook.id, notebook.title, text)
+                "INSERT INTO search (notebook, title, text) VALUES (?, ?, ?)",
+                (notebook.id, _spaced(notebook.title), _spaced(text)),
             )
             db.execute(
                 "INSERT INTO notebooks (id, title, epoch, seq, created, updated, search_row)"
@@ -65,7 +70,7 @@ class SQLiteLibrary:
             db.execute("UPDATE notebooks SET title = ? WHERE id = ?", (title, id))
             db.execute(
                 "UPDATE search SET title = ?, text = ? WHERE rowid = (SELECT search_row FROM notebooks WHERE id = ?)",
-                (title, text, id),
+                (_spaced(title), _spaced(text), id),
             )
 
         await self._db.write(change)
@@ -150,7 +155,7 @@ def _list(db: sqlite3.Connection, user: UserId | None, match: str, trashed: bool
         f"SELECT {_COLUMNS}, {snippet} FROM {tables} WHERE {' AND '.join(conditions)} ORDER BY {ordered} LIMIT 1000",
         values,
     ).fetchall()
-    return [Found(_notebook(row), grants_of(db, NotebookId(row[0]), user), row[5]) for row in rows]
+    return [Found(_notebook(row), grants_of(db, NotebookId(row[0]), user), _SPACED.sub(r"\1", row[5])) for row in rows]
 
 
 def grants_of(db: sqlite3.Connection, notebook: NotebookId, user: UserId | None) -> tuple[Grant, ...]:
@@ -166,7 +171,11 @@ def grants_of(db: sqlite3.Connection, notebook: NotebookId, user: UserId | None)
 
 def _match(words: str) -> str:
     """An FTS5 expression: every word as a quoted prefix, so that nothing people type is syntax."""
-    return " ".join(f'"{word}"*' for word in _WORD.findall(words)[:16])
+    return " ".join(f'"{_spaced(word)}"*' for word in _WORD.findall(words)[:16])
+
+
+def _spaced(text: str) -> str:
+    return _UNSPACED.sub(r" \1 ", text)
 
 
 def _notebook(row: tuple[Any, ...]) -> NotebookRow:

@@ -510,6 +510,18 @@ async def test_a_snippet_shows_where_the_words_are(searched: SQLiteStore) -> Non
     assert [item.snippet for item in await searched.notebooks(None)] == ["", "", ""]
 
 
+async def test_words_are_found_in_scripts_without_spaces(store: SQLiteStore) -> None:
+    text = "用PyTorch训练 卷积神经网络, 東京タワー, 한국어를 공부해요"
+    await store.create(row(A, "深度学习入门"), b"", text)
+    await store.create(row(B, "学什么习"), b"", "")
+    for words in ("深度", "学习", "度学习入", "神经网络", "pytorch训练", "タワ", "국어"):
+        assert await ids(store.notebooks(None, words)) == [A], words
+    assert await ids(store.notebooks(None, "习学")) == []
+    [found] = await store.notebooks(None, "神经")
+    assert found.snippet.startswith("用PyTorch训练 卷积神经网络, 東京タワー")
+    assert found.notebook.title == "深度学习入门"
+
+
 async def test_what_was_indexed_anew_is_found_by_its_new_words_only(searched: SQLiteStore) -> None:
     await searched.index(A, "Vegetables", "carrots")
     assert await ids(searched.notebooks(None, "carrots vegetables")) == [A]
