@@ -207,18 +207,25 @@ describe("the page", () => {
     await synced(there, 1_000);
     const { page } = await visit(browser, server, notebook, "editor");
     await synced(page, 1_000);
+    const inView = (at: number): Promise<boolean> =>
+      page.$$eval(
+        CELLS,
+        (list, n) => {
+          const box = list[n]?.getBoundingClientRect();
+          return box !== undefined && box.top > 100 && box.bottom < innerHeight;
+        },
+        at,
+      );
     await there.bringToFront();
     await there.$$eval(CELLS, (list) => (list[900] as HTMLElement).focus());
     await page.bringToFront();
+    // The address of a cell leads there as well.
+    await page.evaluate(() => location.assign("#cell=c501"));
+    await eventually("cell 501 has the focus and is in view", async () => (await focused(page)) === 501 && inView(500));
     const person = await eventually("their picture", () => page.$('[aria-label="People"] button:not([data-tip$="owner"])'));
     await eventually("where they are", async () => (await page.$$eval(CELLS, (list) => list[900]?.getAttribute("aria-label") ?? "")).endsWith("here"));
     await person.click();
-    await eventually("their cell is in view", () =>
-      page.$$eval(CELLS, (list) => {
-        const box = list[900]?.getBoundingClientRect();
-        return box !== undefined && box.top > 100 && box.bottom < innerHeight;
-      }),
-    );
+    await eventually("their cell is in view", () => inView(900));
     expect(await page.$$eval(".cm-editor", (editors) => editors.length)).toBeLessThan(80);
     await page.$$eval(CELLS, (list) => (list[900] as HTMLElement).focus());
     await keys(page, "Enter");

@@ -6,6 +6,7 @@ import { Confirm } from "../shared/Confirm";
 import { About } from "./About";
 import { Banner } from "./Banner";
 import type { NotebookBench } from "./bench";
+import { followCellLink } from "./cell_link";
 import { guardDrops } from "./drop";
 import { EmptyNotebook } from "./EmptyNotebook";
 import { mountKeyboard } from "./keyboard";
@@ -39,7 +40,13 @@ export function Workspace({ bench, me }: Props) {
   useEffect(() => {
     const parent = holder.current;
     if (parent === null) return;
-    const stops = [bench.mountCells(parent), mountKeyboard(bench), watchSession(bench), guardDrops(bench)];
+    const stops = [
+      bench.mountCells(parent),
+      mountKeyboard(bench),
+      watchSession(bench),
+      guardDrops(bench),
+      followCellLink(bench),
+    ];
     return () => {
       for (const stop of stops) stop();
     };
