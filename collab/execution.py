@@ -85,7 +85,7 @@ class KernelReady:
 
 @dataclass(frozen=True, slots=True)
 class KernelAbsent:
-    """Nothing was to be found, and nobody waited for it."""
+    """Nothing was to be found, and nothing was lost with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +207,10 @@ def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]
             if state.life in ("finding", "starting", "restarting"):
                 step.set(life="ready", reason="", connected=True)
         case KernelAbsent():
-            if state.life == "finding":
+            if state.life == "finding" and not state.waiting:
                 step.set(life="none")
-            elif state.life == "starting":  # asked for while it was being looked for
+            elif state.life in ("finding", "starting"):  # asked for meanwhile, or before and never begun
+                step.set(life="starting")
                 step.actions.append(StartKernel())
         case KernelLost(reason):
             if state.life not in ("none", "dead"):

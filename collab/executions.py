@@ -8,6 +8,7 @@ import json
 import logging
 import secrets
 import time
+import uuid
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ _FIND_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 _MAX_QUEUE: Final = 10_000
 _MAX_RUNS_HEARD: Final = 10_000
 _MAX_PROMPT_CHARS: Final = 2000
+_GONE: Final = "The kernel was gone when the server came back."
 _ANSWER_LOST: Final = "The kernel's last word on this run was lost; its output may be incomplete."
 
 
@@ -355,13 +357,17 @@ class Executions:
         async with self._turn:
             if self._state.life != "starting":
                 return
+            id = str(uuid.uuid4())
+            await self._remember(id)  # before it is there: a crash while it starts leaves no kernel that nobody knows
             try:
-                kernel = await self._runtime.start(notebook.kernelspec(self._room.doc), self._room.id)
+                kernel = await self._runtime.start(notebook.kernelspec(self._room.doc), self._room.id, id)
             except RuntimeFailed as error:
+                await self._remember("")
                 if self._state.life == "starting":
                     self._do(rules.KernelLost(str(error)))
                 return
-            await self._remember(kernel.id)
+            if kernel.id != id:
+                await self._remember(kernel.id)
             if self._state.life == "starting":
                 self._connect(kernel, "")
                 self._do(rules.KernelReady())
@@ -648,19 +654,22 @@ class Executions:
                     await self._end_kernel(kernel)
             elif kernel is not None:
                 self._resume(kernel)
-            elif left.running is not None or left.waiting:
+            elif left.running is not None or (left.waiting and reason):
                 self._do(rules.KernelLost(reason))
             else:
                 self._do(rules.KernelAbsent())
 
     async def _find(self) -> tuple[Kernel | None, str]:
-        """The kernel of the server before, if it lives, and otherwise why not."""
-        reason = "The kernel was gone when the server came back."
+        """The kernel of the server before, if it lives, and otherwise what was lost with it: nothing where it never
+        ran a cell."""
         try:
             known = await self._store.remembered(self._room.id, "kernel")
         except StoreError as error:
             return None, str(error)
-        for pause in (*_FIND_AGAIN_S, 0.0) if known else ():
+        if not known:
+            return None, "" if self._left.running is None else _GONE
+        reason = _GONE
+        for pause in (*_FIND_AGAIN_S, 0.0):
             try:
                 kernel = await self._runtime.find(known)
             except KernelGone:
@@ -674,7 +683,8 @@ class Executions:
             reason = kernel.reason or "The kernel died while the server was away."
             await self._end_kernel(kernel)
             break
-        return None, reason
+        ran = any(mark.session.startswith(f"{known}:") for mark in notebook.run_marks(self._room.doc).values())
+        return None, reason if ran else ""
 
     async def _restore(self, kernel: Kernel, left: LeftRun) -> None:
         """The whole of a stream that is shown shortened is only in memory until its run is over; the kernel's host has

@@ -81,8 +81,9 @@ class KernelMessage:
 class Runtime(Protocol):
     """The fake of tests/support passes the same suite, `tests/contracts/test_runtime.py`."""
 
-    async def start(self, spec: str, folder: str) -> Kernel:
-        """A new kernel that answers. Raises RuntimeFailed."""
+    async def start(self, spec: str, folder: str, id: str) -> Kernel:
+        """A new kernel that answers. `id` is a UUID and a wish: it can be found under it before this returns, where
+        wishes are heard. Raises RuntimeFailed."""
 
     async def find(self, id: str) -> Kernel:
         """Raises KernelGone and RuntimeFailed."""
@@ -129,8 +130,8 @@ class JupyterRuntime:
 
     # -- REST -----------------------------------------------------------------------------------------------------
 
-    async def start(self, spec: str, folder: str) -> Kernel:
-        answer = await self._call("POST", "/api/kernels", {"name": spec, "path": folder})
+    async def start(self, spec: str, folder: str, id: str) -> Kernel:
+        answer = await self._call("POST", "/api/kernels", {"name": spec, "path": folder, "kernel_id": id})
         return await self._kernel(answer)
 
     async def find(self, id: str) -> Kernel:

@@ -166,6 +166,11 @@ def test_nothing_found_starts_what_was_asked_for_meanwhile() -> None:
     assert (state.status, actions) == ("starting", [StartKernel()])
 
 
+def test_what_waited_for_a_kernel_that_never_ran_anything_gets_another() -> None:
+    state, actions = after(KernelAbsent(), state=State("finding", None, (run(A), run(B))))
+    assert (state.status, state.waiting, actions) == ("starting", (run(A), run(B)), [StartKernel()])
+
+
 def test_a_lost_connection_shows_only_while_there_is_a_kernel() -> None:
     state, _ = after(ConnectionChanged(False), state=READY)
     assert state.status == "reconnecting"
@@ -264,7 +269,7 @@ class Queue(RuleBasedStateMachine):
     def happen(self, operation: Operation) -> None:
         self.do(operation)
 
-    @precondition(lambda self: self.state.life == "finding" and not self.state.live)
+    @precondition(lambda self: self.state.running is None)
     @rule()
     def find_nothing(self) -> None:
         self.do(KernelAbsent())

@@ -253,6 +253,25 @@ async def test_runs_of_an_earlier_process_are_not_taken_for_this_one_s(tmp_path:
             assert (after.mark("b").state, after.text("b")) == ("finished", "b\n")
 
 
+@pytest.mark.parametrize("moment", ["ask for a start", "start"])
+async def test_what_waited_while_the_kernel_was_being_started_runs(tmp_path: Path, moment: str) -> None:
+    """Killed before the gateway has heard of the kernel, and after."""
+    async with bench(tmp_path, "print('a')", "print('b')") as server:
+        server.gateway.hold(moment)
+        server.run("a", "b")
+        await server.room.commit()
+        await server.until(lambda: moment in server.gateway.calls)
+        async with crashed(server) as after:
+            if moment == "ask for a start":
+                await after.until(lambda: after.gateway.calls.count(moment) == 2)
+                after.gateway.let_go(moment)
+            await after.ended("a", "b")
+            assert (after.text("a"), after.text("b")) == ("a\n", "b\n")
+            if moment == "start":  # it had heard: there is one kernel and not two
+                assert len(after.gateway.kernels) == 1
+                after.gateway.let_go(moment)
+
+
 async def test_what_is_asked_for_while_the_kernel_is_being_found_runs_in_it(tmp_path: Path) -> None:
     async with bench(tmp_path, "print('a')", "print('b')") as server:
         server.run("a")

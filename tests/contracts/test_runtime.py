@@ -5,6 +5,7 @@ import re
 import secrets
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def kernel_of(runtime: Runtime) -> AsyncIterator[Kernel]:
-    kernel = await runtime.start("python3", "contract")
+    kernel = await runtime.start("python3", "contract", str(uuid.uuid4()))
     try:
         yield kernel
     finally:
@@ -247,7 +248,9 @@ async def test_what_was_to_be_forgotten_is_never_sent(servers: AbstractAsyncCont
 async def test_a_kernel_that_is_gone_is_gone_for_all(servers: AbstractAsyncContextManager[Servers]) -> None:
     async with servers as server:
         runtime = server()
-        kernel = await runtime.start("python3", "contract")
+        id = str(uuid.uuid4())
+        kernel = await runtime.start("python3", "contract", id)
+        assert (kernel.id, await runtime.find(id)) == (id, kernel)
         async with Listener.on(runtime, kernel.id) as heard:
             await heard.until(lambda: heard.connections == [True])
             await runtime.shut_down(kernel.id)
@@ -261,4 +264,4 @@ async def test_a_kernel_that_is_gone_is_gone_for_all(servers: AbstractAsyncConte
 async def test_there_is_no_kernel_without_its_spec(servers: AbstractAsyncContextManager[Servers]) -> None:
     async with servers as server:
         with pytest.raises(RuntimeFailed, match="There is no kernel 'nonesuch'"):
-            await server().start("nonesuch", "contract")
+            await server().start("nonesuch", "contract", str(uuid.uuid4()))

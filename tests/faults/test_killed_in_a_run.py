@@ -78,21 +78,14 @@ def test_a_flood_is_whole_after_kills_in_its_middle(tmp_path: Path) -> None:
             assert whole.decode().splitlines() == [f"line {i}" for i in range(120_000)]
 
 
-def test_a_kill_between_accepted_and_begun_does_not_lose_the_run(tmp_path: Path) -> None:
+def test_a_run_that_was_accepted_and_had_not_begun_runs(tmp_path: Path) -> None:
+    """Killed while the kernel is being started."""
     with mortal_server(tmp_path) as server:
-        id = server.notebook("print('one')", "print('two')")
-        server.command(id, type="run_cells", cells="all")
-        server.kill()  # the kernel is only being started
-        server.start()
-        with server.watch(id) as tab:
-            tab.ended("a", "b")
-            marks = [tab.mark(cell) for cell in "ab"]
-            # The kernel that was to run them may be gone with the server: then the marks say so.
-            assert {(mark.state, tab.text(cell)) for cell, mark in zip("ab", marks, strict=True) if mark} <= {
-                ("finished", "one\n"),
-                ("finished", "two\n"),
-                ("cancelled", ""),
-                ("failed", ""),
-            }
+        for _ in range(3):
+            id = server.notebook("print('one')", "print('two')")
             server.command(id, type="run_cells", cells="all")
-            tab.until(lambda: (tab.text("a"), tab.text("b")) == ("one\n", "two\n"))
+            server.kill()
+            server.start()
+            with server.watch(id) as tab:
+                tab.ended("a", "b")
+                assert (tab.text("a"), tab.text("b")) == ("one\n", "two\n")

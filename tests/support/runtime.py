@@ -44,7 +44,6 @@ class FakeGateway:
         self.silent_for = 0  # how many of the next questions get no answer
         self._holds: dict[str, anyio.Event] = {}
         self._released: dict[str, anyio.Event] = {}
-        self._ids = count(1)
         self._tasks: TaskGroup | None = None
 
     @asynccontextmanager
@@ -83,11 +82,11 @@ class FakeGateway:
             self.silent_for -= 1
             raise RuntimeFailed("The kernel gateway does not answer.")
 
-    def start(self, spec: str) -> "FakeKernel":
+    def start(self, spec: str, id: str) -> "FakeKernel":
         assert self._tasks is not None
         if self.refuses or spec != "python3":
             raise RuntimeFailed(self.refuses or f"There is no kernel '{spec}'.")
-        kernel = FakeKernel(f"kernel-{next(self._ids)}", self)
+        kernel = FakeKernel(id, self)
         self.kernels[kernel.id] = kernel
         self._tasks.start_soon(kernel.run)
         return kernel
@@ -319,9 +318,11 @@ class FakeRuntime:
     def reconnect(self) -> None:
         self._reachable.set()
 
-    async def start(self, spec: str, folder: str) -> Kernel:
+    async def start(self, spec: str, folder: str, id: str) -> Kernel:
+        await self.gateway.called("ask for a start")
+        kernel = self.gateway.start(spec, id)
         await self.gateway.called("start")
-        return self.gateway.start(spec).model
+        return kernel.model
 
     async def find(self, id: str) -> Kernel:
         await self.gateway.called("find")
