@@ -96,6 +96,7 @@ class Executions:
         self._requests = max(1, self._left.requests)
         self._last_started = 0
         self._receiving = False
+        self._connections = 0
         self._live_changed = anyio.Event()
         self._noted_live: bool | None = None
         self._listening = anyio.CancelScope()
@@ -426,7 +427,8 @@ class Executions:
         if connected != self._state.connected:
             self._do(rules.ConnectionChanged(connected))
         if connected:
-            self._spawn(self._catch_up)
+            self._connections += 1
+            self._spawn(self._catch_up, self._connections)
 
     def _lost(self, reason: str) -> None:
         kernel = self._disconnect()
@@ -485,7 +487,7 @@ class Executions:
         }
         self._runtime.send("shell", "execute_request", flight.id, content)
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, connection: int) -> None:
         """A connection that broke may have taken the request or the reply with it. The request is sent again, under
         the same msg_id, only if the kernel has nothing to do and has never said a word about it."""
         await self._check()
@@ -496,6 +498,8 @@ class Executions:
         await anyio.sleep(_LOST_REQUEST_S)
         if not self._is_silent(flight, heard) or not await self._is_idle() or not self._is_silent(flight, heard):
             return
+        if connection != self._connections:
+            return  # the next one sees to it
         if heard or flight.began.is_set():
             self._finish_without_answer(flight)
         else:

@@ -498,6 +498,26 @@ async def test_a_request_that_was_lost_with_the_connection_is_sent_again(tmp_pat
         assert (server.mark("a").status, server.gateway.only.executed) == ("ok", ["print('a')"])
 
 
+async def test_a_connection_that_comes_and_goes_sends_a_lost_request_again_once(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        await server.started()
+        kernel = server.gateway.only
+        kernel.slow = anyio.Event()
+        server.runtime.swallows = 1
+        server.run("a")
+        await server.until(lambda: server.runtime.swallows == 0)
+        for _ in range(4):
+            server.runtime.cut_off()
+            await server.until(lambda: server.status == "reconnecting")
+            server.runtime.reconnect()
+            await server.until(lambda: server.runtime.is_connected)
+        await server.until(lambda: kernel.requested > 0)
+        await anyio.sleep(0.2)  # long enough for the others to come to the same conclusion
+        assert kernel.requested == 1
+        kernel.slow.set()
+        await server.ended("a")
+
+
 async def test_a_run_that_the_kernel_has_is_not_sent_again(tmp_path: Path) -> None:
     async with bench(tmp_path, "print('one')\nwait('a')\nprint('two')") as server:
         server.run("a")
