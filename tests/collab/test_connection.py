@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from collab.commands import Interrupt
 from collab.connection import CheckedFrame, Closed, Connection, websocket_frame
@@ -185,6 +186,29 @@ async def test_one_who_sends_much_is_read_slowly() -> None:
     began = loop.time()
     await wired.received(*[sync_update(bytes(1 << 20))] * 10)
     assert 0.6 < loop.time() - began < 0.8
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x03", sync_step2(UPDATE), command({"type": "interrupt"})], ids=["taken", "dropped", "refused"]
+)
+async def test_one_who_sends_much_at_once_lets_others_run_in_between(frame: bytes) -> None:
+    """A socket that has more to give gives it without waiting, and the loop would see nobody else meanwhile."""
+    wired, steps = Wired(Role.VIEWER), 0
+    for _ in range(3200):
+        wired.socket.push(frame)
+    wired.socket.leave()
+
+    async def live() -> None:
+        nonlocal steps
+        while True:
+            steps += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(live)
+        await wired.connection.run(lambda frame: None)
+        tasks.cancel_scope.cancel()
+    assert steps >= 200
 
 
 async def test_what_is_encoded_for_one_alone_slows_it_down_too() -> None:

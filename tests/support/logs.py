@@ -52,7 +52,7 @@ class MemoryLog:
         self.loads += 1
         self.loading += 1
         self.most_loading = max(self.loading, self.most_loading)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.001)
         self.loading -= 1
         if notebook not in self._epochs:
             raise NoNotebook("The notebook is gone.")
