@@ -233,6 +233,8 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
       const cell = shells.get(id)?.dom;
       if (cell === undefined) return;
       bringIntoView(cell);
+      // A selected cell is marked already.
+      if (view.getState().selection.ids.includes(id)) return;
       cell.classList.add("pointed-out");
       cell.addEventListener("animationend", () => cell.classList.remove("pointed-out"), { once: true });
     },

@@ -79,7 +79,8 @@ export function createGutter(onRunOrStop: () => void): Gutter {
       if (active) timer = window.setInterval(tick, 1000);
       if (active) tick();
       else setText(elapsed, "");
-      if (button.matches(":hover, :focus")) tip();
+      // A tooltip begins only where there is something to say.
+      if (!button.hasAttribute("data-tip") || button.matches(":hover, :focus")) tip();
       showBadges(badges, staleWords(next.stale));
       showChips(chips, next.people);
     },

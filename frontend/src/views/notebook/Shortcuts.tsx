@@ -43,10 +43,10 @@ export function Shortcuts({ onClose }: { readonly onClose: () => void }) {
                 <th scope="row">
                   <span className="palette-group">{groupOf(action.id)}</span> {action.title}
                 </th>
-                <td>
+                <td data-place="Cell">
                   <Keys action={action} place="command" />
                 </td>
-                <td>
+                <td data-place="Editor">
                   <Keys action={action} place="edit" />
                 </td>
               </tr>

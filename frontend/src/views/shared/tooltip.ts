@@ -52,6 +52,10 @@ export function mountTooltip(): () => void {
     hide();
     pressed = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
   };
+  // An output that scrolls by itself moves nothing else.
+  const scrolled = (event: Event): void => {
+    if (event.target instanceof Node && owner !== null && event.target.contains(owner)) hide();
+  };
   const key = (event: KeyboardEvent): void => {
     if (event.key === "Escape") hide();
   };
@@ -62,7 +66,7 @@ export function mountTooltip(): () => void {
   document.addEventListener("focusout", hide);
   document.addEventListener("pointerdown", press, true);
   document.addEventListener("keydown", key, true);
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  document.addEventListener("scroll", scrolled, { capture: true, passive: true });
   return () => {
     hide();
     tip.remove();
@@ -72,6 +76,6 @@ export function mountTooltip(): () => void {
     document.removeEventListener("focusout", hide);
     document.removeEventListener("pointerdown", press, true);
     document.removeEventListener("keydown", key, true);
-    document.removeEventListener("scroll", hide, { capture: true });
+    document.removeEventListener("scroll", scrolled, { capture: true });
   };
 }
