@@ -186,6 +186,11 @@ class Room(YRoom):
         """Nothing that is written into the Doc from now on is kept."""
         return self._over
 
+    @property
+    def edits(self) -> int:
+        """How many updates there were since the Room was opened, whoever made them."""
+        return self._journal.applied
+
     def fail(self, error: BaseException) -> None:
         """Ends the Room without keeping what the log does not have; the next join loads it again (R6)."""
         if not self._failure.is_set():

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from collab import notebook
 from collab.model import NotebookId
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _INDEX_QUIET_S: Final = 1.0
 _INDEX_AT_LEAST_S: Final = 5.0
 _LOOK_S: Final = 1.0
+_CELLS_IN_A_ROW: Final = 100
 _MAX_LOADS: Final = 8  # at once: a restart brings everyone back together (crdt.md X5)
 _REOPEN_S: Final = (1.0, 5.0, 15.0, 30.0)
 
@@ -48,6 +50,7 @@ class _Open:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     indexed: tuple[str, str] = ("", "")
+    indexed_edits: int = 0
 
     @property
     def ends(self) -> bool:
@@ -137,7 +140,7 @@ class Rooms:
         if self._ending:
             raise StoreError("The server is being stopped.")
         room.runs = None if self._runs_of is None else self._runs_of(room)
-        open = _Open(room, indexed=_indexed(room))
+        open = _Open(room)
         self._open[id] = open
         self._tasks.start_soon(self._keep, open)
         try:
@@ -217,10 +220,13 @@ class Rooms:
         try:
             # Always: whoever runs something says so in the store by itself, before it runs.
             await self._store.set_live(room.id, _is_live(room))
-            indexed = _indexed(room)
+            edits = room.edits
+            if edits == open.indexed_edits:
+                return
+            indexed = await _indexed(room)
             if indexed != open.indexed:
                 await self._store.index(room.id, *indexed)
-                open.indexed = indexed
+            open.indexed, open.indexed_edits = indexed, edits
         except StoreError as error:
             log.warning("Cannot update the library", extra={"notebook": room.id, "reason": str(error)})
 
@@ -247,5 +253,12 @@ def _is_live(room: Room) -> bool:
     return room.runs is not None and room.runs.live
 
 
-def _indexed(room: Room) -> tuple[str, str]:
-    return notebook.title(room.doc), notebook.search_text(room.doc)
+async def _indexed(room: Room) -> tuple[str, str]:
+    """Title and text for the search, read in portions: other Rooms go on meanwhile."""
+    title = notebook.title(room.doc)
+    lines = [title]
+    for number, cell in enumerate(notebook.order(room.doc), 1):
+        lines.append(notebook.cell_source(room.doc, cell))
+        if number % _CELLS_IN_A_ROW == 0:
+            await checkpoint()
+    return title, "\n".join(lines)

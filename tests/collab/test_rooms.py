@@ -7,11 +7,13 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from pycrdt import Doc
 
+from collab import notebook
 from collab.connection import Connection
 from collab.journal import RoomClosed
 from collab.model import CellId, NotebookId
-from collab.notebook import SERVER_ORIGIN, append, cell_source, roots, set_title
+from collab.notebook import SERVER_ORIGIN, NewCell, NotebookDoc, append, cell_source, create, roots, set_title
 from collab.room import Room
 from collab.rooms import Rooms
 from collab.store.store import LogEntry, NoNotebook, StoreError
@@ -341,17 +343,60 @@ async def test_the_library_knows_title_and_text_soon_after_an_edit_and_not_with_
 
 
 async def test_a_quiet_room_does_not_read_its_notebook_over_and_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[Room] = []
+    looked: list[NotebookDoc] = []
+    order = notebook.order
 
-    def look(room: Room) -> tuple[str, str]:
-        looked.append(room)
-        return "", ""
+    def look(doc: NotebookDoc) -> list[CellId]:
+        looked.append(doc)
+        return order(doc)
 
-    monkeypatch.setattr("collab.rooms._indexed", look)
+    monkeypatch.setattr(notebook, "order", look)
     house = House()
-    async with house.open(), house.rooms.use(ID):
+    async with house.open() as tasks, house.rooms.use(ID) as room:
+        tab = Tab()
+        tasks.start_soon(house.serve, tab.connection)
+        await tab.until_synced()
         await anyio.sleep(3600)
-        assert len(looked) == 1
+        tab.socket.leave()
+        await anyio.sleep(3600)
+        assert looked == []
+        write(room, "!")
+        await room.commit()
+        await anyio.sleep(3600)
+        assert looked == [room.doc]
+        assert house.store.indexed[ID] == ("Notes", notebook.search_text(room.doc))
+
+
+async def test_w11_a_notebook_of_ten_thousand_cells_is_indexed_in_between() -> None:
+    house = House()
+    doc: NotebookDoc = Doc()
+    roots(doc)
+    create(doc, "Long", [NewCell(CellId(f"c{number}"), "code", "x = 1\n" * 5) for number in range(10_000)])
+    house.store.add(ID, doc.get_update())
+    steps = 0
+
+    async def live() -> None:
+        nonlocal steps
+        while True:
+            steps += 1
+            await checkpoint()
+
+    async with house.open(), house.rooms.use(ID) as room:
+        set_title(room.doc, "Longer")
+        await room.commit()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(live)
+            await room_noted(house, room)
+            tasks.cancel_scope.cancel()
+    assert house.store.indexed[ID][1] == notebook.search_text(room.doc)
+    assert steps >= 90
+
+
+async def room_noted(house: House, room: Room) -> None:
+    """As when an edit has become quiet."""
+    [open] = house.rooms._open.values()
+    assert open.room is room
+    await house.rooms._note(open)
 
 
 async def test_a_cancelled_join_does_not_keep_the_room_open() -> None:
