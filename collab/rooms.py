@@ -50,7 +50,7 @@ class _Open:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     indexed: tuple[str, str] = ("", "")
-    indexed_edits: int = 0
+    indexed_edits: int = -1  # not even those of before: a server that was killed may not have come to it
 
     @property
     def ends(self) -> bool:
@@ -156,6 +156,7 @@ class Rooms:
         """The life of one Room. When it fails, its sockets close with 1012 and the next join loads it again."""
         id, live = open.room.id, False
         open.room.watch(open.changed.set)
+        open.changed.set()
         try:
             async with open.room.opened():
                 open.ready.set()

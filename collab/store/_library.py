@@ -67,10 +67,12 @@ class SQLiteLibrary:
 
     async def index(self, id: NotebookId, title: str, text: str) -> None:
         def change(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE notebooks SET title = ? WHERE id = ?", (title, id))
+            found = _spaced(title), _spaced(text)
+            db.execute("UPDATE notebooks SET title = ?1 WHERE id = ?2 AND title <> ?1", (title, id))
             db.execute(
-                "UPDATE search SET title = ?, text = ? WHERE rowid = (SELECT search_row FROM notebooks WHERE id = ?)",
-                (_spaced(title), _spaced(text), id),
+                "UPDATE search SET title = ?1, text = ?2"
+                " WHERE rowid = (SELECT search_row FROM notebooks WHERE id = ?3) AND (title <> ?1 OR text <> ?2)",
+                (*found, id),
             )
 
         await self._db.write(change)

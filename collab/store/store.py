@@ -89,7 +89,7 @@ class Library(Protocol):
         """
 
     async def index(self, id: NotebookId, title: str, text: str) -> None:
-        """What the list shows and what searches look in; does not count as a change."""
+        """What the list shows and what searches look in; does not count as a change. The same again costs little."""
 
     async def trash(self, id: NotebookId, at: datetime | None) -> None:
         """Into the trash, or out of it with None."""

@@ -328,10 +328,12 @@ async def test_the_library_knows_title_and_text_soon_after_an_edit_and_not_with_
         tab = Tab()
         tasks.start_soon(house.serve, tab.connection)
         await tab.until_synced()
+        await anyio.sleep(10)
+        assert house.store.indexed[ID] == ("Notes", "Notes\none\ntwo")  # a server that was killed may have left it out
         for _ in range(40):
             tab.type("x")
             await anyio.sleep(0.1)
-        assert house.store.indexed == {}
+        assert house.store.indexed[ID] == ("Notes", "Notes\none\ntwo")
         await anyio.sleep(2)
         assert house.store.indexed[ID] == ("Notes", f"Notes\n{tab.source()}\ntwo")
         async with house.rooms.use(ID) as room:
@@ -359,11 +361,11 @@ async def test_a_quiet_room_does_not_read_its_notebook_over_and_over(monkeypatch
         await anyio.sleep(3600)
         tab.socket.leave()
         await anyio.sleep(3600)
-        assert looked == []
+        assert len(looked) == 1
         write(room, "!")
         await room.commit()
         await anyio.sleep(3600)
-        assert looked == [room.doc]
+        assert len(looked) == 2
         assert house.store.indexed[ID] == ("Notes", notebook.search_text(room.doc))
 
 

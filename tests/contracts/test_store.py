@@ -510,6 +510,16 @@ async def test_a_snippet_shows_where_the_words_are(searched: SQLiteStore) -> Non
     assert [item.snippet for item in await searched.notebooks(None)] == ["", "", ""]
 
 
+async def test_the_same_index_again_writes_nothing(store: SQLiteStore, tmp_path: Path) -> None:
+    await store.create(row(A), b"", "apples")
+    await store.index(A, "Notes", "pears")
+    size = (tmp_path / "collab.sqlite-wal").stat().st_size
+    for _ in range(10):
+        await store.index(A, "Notes", "pears")
+    assert (tmp_path / "collab.sqlite-wal").stat().st_size == size
+    assert await ids(store.notebooks(None, "pears")) == [A]
+
+
 async def test_words_are_found_in_scripts_without_spaces(store: SQLiteStore) -> None:
     text = "用PyTorch训练 卷积神经网络, 東京タワー, 한국어를 공부해요"
     await store.create(row(A, "深度学习入门"), b"", text)
