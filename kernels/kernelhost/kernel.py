@@ -203,8 +203,8 @@ class Kernel:
         """Raises CannotStart."""
         process = Process(self._spec, self._environment, self._cwd, self.home / f"{self.generation}")
         try:
-            sockets = Sockets(process.address, process.key)
-        except zmq.ZMQError as error:
+            sockets = Sockets(process.address, process.key, process.read)
+        except (OSError, zmq.ZMQError) as error:
             process.close()
             raise CannotStart(f"it cannot be connected to ({error})") from error
         self._process, self._sockets = process, sockets

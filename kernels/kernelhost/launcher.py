@@ -7,13 +7,17 @@ versions of ipykernel and IPython. It ends with its parent, bounds what is print
 import asyncio
 import ctypes
 import faulthandler
+import mmap
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import nullcontext
 from typing import Any
 
-_FLUSH_AFTER = 4_000_000
+_FLUSH_AFTER = 1_000_000
+_MAX_UNREAD = 32_000_000
 _PR_SET_PDEATHSIG = 1
 
 
@@ -43,24 +47,52 @@ def wake_for_signals() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, lambda: None)
 
 
-def bound_streams(stream: Any) -> None:
-    """Stock ipykernel buffers what is printed without limit; this waits for its sending every few MB (L1)."""
-    write = stream.write
+class Unread:
+    """Bytes that went to iopub and that the gateway has not read: it says what it has in a file beside ours. Who makes
+    more waits (L1): neither we nor the gateway, which takes all that comes, had a bound otherwise."""
 
-    def bounded(self: Any, string: str) -> Any:
+    def __init__(self, file: str) -> None:
+        descriptor = os.open(file, os.O_RDONLY)
+        self._read = mmap.mmap(descriptor, 8, access=mmap.ACCESS_READ)
+        os.close(descriptor)
+        self._sent: dict[int, int] = {}  # by thread, as a lock might be held where user code forks
+
+    def sent(self, parts: Any) -> None:
+        size = sum(getattr(part, "nbytes", None) or len(part) for part in parts)
+        thread = threading.get_ident()
+        self._sent[thread] = self._sent.get(thread, 0) + size
+
+    def wait(self) -> None:
+        while sum(tuple(self._sent.values())) - int.from_bytes(self._read[:8], "little") > _MAX_UNREAD:
+            time.sleep(0.002)
+
+
+def bound_output(stream: Any, thread: Any, unread: Unread) -> None:
+    write, send = stream.write, thread.send_multipart
+
+    def bounded_write(self: Any, string: str) -> Any:
         written = write(self, string)
         self._unflushed = getattr(self, "_unflushed", 0) + len(string)
         if self._unflushed > _FLUSH_AFTER:
             self._unflushed = 0
             self.flush()
+            if threading.current_thread() is not self.pub_thread.thread:
+                unread.wait()
         return written
 
-    stream.write = bounded
+    def bounded_send(self: Any, parts: Any, *more: Any, **options: Any) -> None:
+        unread.sent(parts)
+        send(self, parts, *more, **options)
+        if threading.current_thread() is threading.main_thread():
+            unread.wait()
+
+    stream.write = bounded_write
+    thread.send_multipart = bounded_send
 
 
 def lose_nothing(app: Any, option: int) -> None:
     """A PUB socket drops what is over its mark and says nothing (E1): 1,000 messages, while the gateway or a ZMQ thread
-    does not get to run. `bound_streams` waits for the sending; nothing is to be lost for it."""
+    does not get to run. `bound_output` waits for the reading; nothing is to be lost for it."""
     init_iopub = app.init_iopub
 
     def unbounded(self: Any, context: Any) -> None:
@@ -93,7 +125,8 @@ def main() -> None:
     shell: Any = interactiveshell.InteractiveShell
     if hasattr(shell, "_tee"):
         shell._tee = lambda self, channel: nullcontext()
-    bound_streams(iostream.OutStream)
+    unread = Unread(os.path.join(os.path.dirname(sys.argv[sys.argv.index("-f") + 1]), "read"))
+    bound_output(iostream.OutStream, iostream.IOPubThread, unread)
     lose_nothing(kernelapp.IPKernelApp, zmq.SNDHWM)
     sys.argv.append("--HistoryManager.hist_file=:memory:")
     app: Any = kernelapp.IPKernelApp.instance()

@@ -37,6 +37,7 @@ class Process:
     def __init__(self, spec: Spec, environment: Mapping[str, str], cwd: Path, home: Path) -> None:
         self.key = secrets.token_hex(32).encode()
         self.address = home / "s"
+        self.read = home / "read"
         self.code: int | None = None
         self.ended = asyncio.Event()
         self._home = home
@@ -75,6 +76,7 @@ class Process:
             **{f"{channel}_port": port for channel, port in PORTS.items()},
         }
         (self._home / "kernel.json").write_text(json.dumps(value))
+        self.read.write_bytes(bytes(8))
 
     async def wait(self) -> int:
         """The exit code, negative for a signal, once the process has ended."""

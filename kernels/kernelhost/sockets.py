@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import mmap
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +30,14 @@ _BYTES_A_TURN: Final = 1 << 20
 
 
 class Sockets:
-    """`address` is what the connection file calls `ip`: ports are appended to it."""
+    """`address` is what the connection file calls `ip`: ports are appended to it. Into the file `read` goes how many
+    bytes of iopub have been read, for our launcher to wait on: what waits in the socket has no bound of its own."""
 
-    def __init__(self, address: Path, key: bytes) -> None:
+    def __init__(self, address: Path, key: bytes, read: Path) -> None:
         self._key = key
+        self._count = 0
+        with read.open("r+b") as file:
+            self._read_bytes = mmap.mmap(file.fileno(), 8)
         identity = secrets.token_hex(8).encode()
         context = zmq.asyncio.Context.instance()
         self._sockets: dict[str, zmq.asyncio.Socket] = {}
@@ -62,8 +67,12 @@ class Sockets:
     async def _read(self, channel: str, receive: Callable[[Message], None]) -> None:
         messages = size = 0
         while True:
+            parts = await self._sockets[channel].recv_multipart()
+            if channel == "iopub":
+                self._count += sum(map(len, parts))
+                self._read_bytes[:8] = self._count.to_bytes(8, "little")
             try:
-                item = self._parse(channel, await self._sockets[channel].recv_multipart())
+                item = self._parse(channel, parts)
             except BadMessage as error:
                 log.warning("A kernel sent a message that cannot be read", extra={"why": str(error)})
                 continue
@@ -93,3 +102,4 @@ class Sockets:
     def close(self) -> None:
         for socket in self._sockets.values():
             socket.close(linger=0)
+        self._read_bytes.close()

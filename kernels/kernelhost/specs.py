@@ -33,7 +33,7 @@ class Spec:
         if argv[0] in _PYTHONS:
             argv[0] = sys.executable
         for at in range(1, len(argv) - 1):
-            if argv[at] == "-m" and argv[at + 1] in ("ipykernel_launcher", "ipykernel"):
+            if argv[at] == "-m" and argv[at + 1] in ("ipykernel_launcher", "ipykernel") and "-f" in argv[at:]:
                 return [*argv[:at], str(_LAUNCHER), *argv[at + 2 :]]
         return argv
 
