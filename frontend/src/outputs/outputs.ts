@@ -14,6 +14,8 @@ import { chooseMime, isRaster, needsFrame } from "./mimes";
 
 const HOLD_AFTER_RUN_MS = 1_500;
 const HIDDEN_UPDATE_MS = 250;
+/** More outputs than this scroll in a box of their own. */
+const MANY = 40;
 
 export interface OutputsOptions {
   parent: HTMLElement;
@@ -64,6 +66,7 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
     const first = outputs.findIndex(isRich);
     const inPage = first === -1 ? outputs : outputs.slice(0, first);
     drawn = drawInto(page, drawn, inPage, session.id);
+    page.classList.toggle("outputs-many", inPage.length > MANY);
     showFrame(first === -1 ? [] : outputs.slice(first), run);
     area.hidden = outputs.length === 0 && area.style.minHeight === "";
     if (!area.hidden) label();
