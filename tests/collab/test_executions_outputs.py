@@ -1,18 +1,21 @@
 """Blobs, floods and a full disk under a run; questions to the kernel beside it."""
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collab.commands import Complete, Inspect
 from collab.events import CannotSave, Completions, Inspection
 from collab.store.blobs import Blobs
+from tests.collab.test_messages import ANYTHING, FIELDS, TYPES
 from tests.support.executions import Server, bench
-
-pytestmark = pytest.mark.anyio
 
 LARGE = "<p>" + "x" * 100_000
 
@@ -41,6 +44,7 @@ class WatchedBlobs(Blobs):
         return super().put(data)
 
 
+@pytest.mark.anyio
 async def test_a_blob_is_stored_before_the_document_names_it_however_long_that_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +70,7 @@ async def test_a_blob_is_stored_before_the_document_names_it_however_long_that_t
         assert told == [CannotSave("An output cannot be stored: No space left on device")] * 2
 
 
+@pytest.mark.anyio
 async def test_a_room_closes_although_an_output_cannot_be_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +86,7 @@ async def test_a_room_closes_although_an_output_cannot_be_stored(
             await server.until(lambda: any(isinstance(event, CannotSave) for event in server.room.told))
 
 
+@pytest.mark.anyio
 async def test_a_flood_waits_for_the_disk_and_arrives_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collab.recorder._MAX_PENDING_BYTES", 10_000)
     async with bench(tmp_path, "wait('a')") as server:
@@ -102,9 +108,38 @@ async def test_a_flood_waits_for_the_disk_and_arrives_whole(tmp_path: Path, monk
         assert largest < 20_000
 
 
+MESSAGES = st.lists(
+    st.tuples(
+        st.sampled_from(["iopub", "iopub", "shell", "stdin", "control", ""]),
+        st.sampled_from((*TYPES, "create_subshell_reply", "complete_reply")),
+        st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | ANYTHING,
+        st.booleans(),
+    ),
+    max_size=25,
+)
+
+
+@given(MESSAGES)
+@settings(max_examples=20, deadline=None)
+def test_nothing_that_a_kernel_says_ends_the_room(messages: list[tuple[str, str, object, bool]]) -> None:
+    async def run(folder: Path) -> None:
+        async with bench(folder, "wait('a')") as server:
+            server.run("a")
+            await server.until(lambda: server.states() == {"a": "running"} and bool(server.gateway.only.executed))
+            kernel, id = server.gateway.only, server.gateway.only.log[-1].parent_id
+            for channel, type, content, is_about_the_run in messages:
+                kernel.say(channel, type, id if is_about_the_run else "", content)
+            server.gateway.release("a")
+            await server.ended("a")
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder)))
+
+
 # -- questions ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.anyio
 async def test_an_idle_kernel_completes(tmp_path: Path) -> None:
     async with bench(tmp_path, "wait('a')") as server:
         await server.started()
@@ -113,6 +148,7 @@ async def test_an_idle_kernel_completes(tmp_path: Path) -> None:
         assert answers == [Completions(7, ("pri!",), 0, 1)]
 
 
+@pytest.mark.anyio
 async def test_a_subshell_completes_while_a_cell_runs(tmp_path: Path) -> None:
     async with bench(tmp_path, "print('up')\nwait('a')") as server:
         server.run("a")
@@ -125,6 +161,7 @@ async def test_a_subshell_completes_while_a_cell_runs(tmp_path: Path) -> None:
         await server.ended("a")
 
 
+@pytest.mark.anyio
 async def test_without_subshells_the_answer_is_empty_and_next_time_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +182,7 @@ async def test_without_subshells_the_answer_is_empty_and_next_time_at_once(
         await server.ended("a")
 
 
+@pytest.mark.anyio
 async def test_nobody_waits_for_a_kernel_that_is_not_there_or_ends(tmp_path: Path) -> None:
     async with bench(tmp_path, "print('up')\nwait('a')") as server:
         assert server.ask(Complete(1, "pri", 3)) == [Completions(1, (), 3, 3)]
