@@ -1,4 +1,4 @@
-"""What the docs say of the code, where it can be checked: files that are named exist, and what is said to be in them."""
+"""What the docs say of the code, where it can be checked: named files exist, and what is said to be in them."""
 
 import re
 from pathlib import Path
