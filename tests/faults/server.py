@@ -33,6 +33,10 @@ class MortalServer:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def stop(self) -> None:
+        """As a service manager does for an update: kernels live on."""
+        self._end(signal.SIGTERM)
+
     def close(self) -> None:
         """As with Ctrl+C, which ends the kernels too."""
         self._end(signal.SIGINT)

@@ -64,6 +64,23 @@ def kill_after(server: MortalServer, id: str, changes: int) -> None:
     server.start()
 
 
+def test_a_server_that_is_stopped_for_an_update_loses_and_doubles_nothing_either(tmp_path: Path) -> None:
+    with mortal_server(tmp_path) as server:
+        id = server.notebook(COUNT.format(name="a", lines=200, pause=0.008))
+        server.command(id, type="run_cells", cells="all")
+        for _ in range(2):
+            with server.watch(id) as tab:
+                before = tab.text("a")
+                tab.until(lambda: len(tab.text("a")) > len(before))  # noqa: B023
+                server.stop()
+            server.start()
+        with server.watch(id) as tab:
+            tab.ended("a")
+            mark = tab.mark("a")
+            assert mark is not None
+            assert (tab.text("a"), mark.status) == (counted("a", 200), "ok")
+
+
 def test_a_flood_is_whole_after_kills_in_its_middle(tmp_path: Path) -> None:
     """What is left out of the document is only in the server's memory until the run is over."""
     with mortal_server(tmp_path) as server:
