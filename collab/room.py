@@ -30,6 +30,7 @@ from collab.presence import PresenceTable
 from collab.store.store import NoNotebook, StoreError, UpdateLog
 from collab.wire import (
     CLOSE_BUSY,
+    CLOSE_FAILED,
     CLOSE_MALFORMED,
     CLOSE_NO_NOTEBOOK,
     CLOSE_REFUSED,
@@ -276,6 +277,15 @@ class Room(YRoom):
         if self._over:
             connection.close(CLOSE_RESTARTING, "The notebook is being closed.")
             return
+        try:
+            self._take(connection, frame)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not notebook.is_panic(error):
+                raise
+            log.exception("A frame cannot be handled", extra={"notebook": self.id})
+            connection.close(CLOSE_FAILED, "This went wrong on the server; its log says why.")
+
+    def _take(self, connection: Connection, frame: CheckedFrame) -> None:
         match frame:
             case SyncUpdate(update) | SyncStep2(update):
                 self._admit(connection, update, isinstance(frame, SyncStep2))

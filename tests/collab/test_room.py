@@ -26,6 +26,7 @@ from collab.notebook import SERVER_ORIGIN, NewCell, NotebookDoc, create, roots
 from collab.room import Room, load_doc
 from collab.wire import (
     CLOSE_BUSY,
+    CLOSE_FAILED,
     CLOSE_FORBIDDEN,
     CLOSE_MALFORMED,
     CLOSE_NO_NOTEBOOK,
@@ -263,6 +264,28 @@ async def test_w5_a_command_that_goes_wrong_on_the_server_is_refused_and_ends_no
         tab.command({"type": "interrupt", "request": 7})
         await tab.until(lambda: bool(tab.told("refused")))
         assert tab.connection.ended is None
+
+
+async def test_w5_what_goes_wrong_with_one_frame_ends_its_sender_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        pass
+
+    async with open_bench() as bench:
+        tab, other = await bench.join(), await bench.join()
+        live, get_update = bench.room.doc, Doc.get_update
+
+        def panic(doc: NotebookDoc, state: bytes | None = None) -> bytes:
+            if doc is live and state is not None:
+                raise PanicException("index out of bounds")
+            return get_update(doc, state)
+
+        monkeypatch.setattr(Doc, "get_update", panic)
+        tab.socket.push(sync_step1(tab.doc.get_state()))
+        assert await over(tab) == (CLOSE_FAILED, "This went wrong on the server; its log says why.")
+        monkeypatch.undo()
+        other.type("!")
+        await other.until_saved()
+        assert not bench.room.over
 
 
 async def test_w6_presence_is_complete_when_one_has_joined() -> None:
