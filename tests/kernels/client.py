@@ -160,6 +160,11 @@ class Channel:
             idle = idle or state_of(message) == "idle"
         return found
 
+    def idle(self, id: str) -> None:
+        """Until request `id` is over, as all clients see it; that may have been already."""
+        while not any(item["parent_header"].get("msg_id") == id and state_of(item) == "idle" for item in self.got):
+            self.receive()
+
     def run(self, code: str, **more: object) -> Message:
         """The content of the reply."""
         return dict(self.reply(self.execute(code, **more))["content"])

@@ -69,7 +69,7 @@ def test_r3_two_clients_see_all_output_and_only_their_own_replies(gateway: Gatew
         first, second = one.execute("print('of one')"), two.execute("print('of two')")
         one.reply(first)
         two.reply(second)
-        one.until(lambda message: message["parent_header"].get("msg_id") == second and state_of(message) == "idle")
+        one.idle(second)
         assert (one.text(first), one.text(second)) == (two.text(first), two.text(second)) == ("of one\n", "of two\n")
         for channel, own in ((one, first), (two, second)):
             replies = [item["parent_header"]["msg_id"] for item in channel.got if item["msg_type"] == "execute_reply"]
@@ -135,7 +135,7 @@ def test_h15_what_came_while_nobody_was_there_is_replayed_to_a_known_session(
         channel.until(lambda message: message["msg_type"] == "input_request")
     with gateway.channel(kernel, "other") as other:
         other.send("input_reply", {"value": "x"}, "stdin")
-        other.until(lambda message: message["parent_header"].get("msg_id") == id and state_of(message) == "idle")
+        other.idle(id)
     with gateway.channel(kernel, "away") as channel:
         assert channel.reply(id)["content"]["status"] == "ok"
         assert channel.text(id) == "got x\n"
@@ -148,7 +148,7 @@ def test_h15_after_nothing_gives_all_there_is(gateway: GatewayProcess, kernel: s
         id = channel.execute("print('before')")
         channel.reply(id)
     with gateway.channel(kernel, "never seen", after="") as channel:
-        channel.until(lambda message: message["parent_header"].get("msg_id") == id and state_of(message) == "idle")
+        channel.idle(id)
         assert channel.text(id) == "before\n"
 
 
@@ -161,7 +161,7 @@ def test_input_is_asked_of_who_runs_the_cell_and_answered_through_stdin(gateway:
             assert asked["content"] == {"prompt": prompt, "password": password}
             channel.send("input_reply", {"value": value}, "stdin")
         channel.reply(id)
-        other.until(lambda message: message["parent_header"].get("msg_id") == id and state_of(message) == "idle")
+        other.idle(id)
         assert channel.text(id) == "Ada s3cret\n"
         assert "input_request" not in [message["msg_type"] for message in other.got]
 

@@ -7,7 +7,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.kernels.client import Channel, GatewayProcess, eventually, state_of
+from tests.kernels.client import Channel, GatewayProcess, eventually
 
 MB = 1 << 20
 KEEP_MB = 8
@@ -68,7 +68,7 @@ def test_x8_a_flood_is_bounded_and_ends_when_it_is_interrupted(flooded: GatewayP
         # Who never read is overtaken and told so, comes back, and gets the end with a word about what is missing.
         assert slow.closed()[0] == 1013
     with flooded.channel(kernel, "slow", v1=True) as slow:
-        slow.until(lambda item: state_of(item) == "idle" and item["parent_header"].get("msg_id") == id)
+        slow.idle(id)
         assert slow.text(id).startswith("\n[Output was lost here")
     flooded.delete(kernel)
 
