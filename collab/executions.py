@@ -16,6 +16,7 @@ from typing import Any, Final, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from collab import execution as rules
 from collab import messages, notebook
@@ -51,6 +52,7 @@ _LOST_REQUEST_S: Final = 2.0
 _BEGINS_WITHIN_S: Final = 2.0
 _INTERRUPTED_WITHIN_S: Final = 10.0
 _NOT_LIVE_AFTER_S: Final = 2.0
+_END_WITHIN_S: Final = 20.0
 _FIND_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 _MAX_QUEUE: Final = 10_000
 _MAX_RUNS_HEARD: Final = 10_000
@@ -153,6 +155,14 @@ class Executions:
                 assert_never(command)
         # What was accepted is in the document by now, and is durable with the Room's next commit.
         self._recorder.flush()
+
+    async def end(self, user: User) -> None:
+        self._do(rules.RequestShutDown(user.name))
+        self._recorder.flush()
+        with anyio.move_on_after(_END_WITHIN_S):
+            await checkpoint()  # so that it has its turn before us
+            async with self._turn:
+                pass
 
     # -- commands --------------------------------------------------------------------------------------------------
 

@@ -85,6 +85,9 @@ class Runs(Protocol):
     def snapshot(self) -> Iterable[Event]:
         """What somebody who joins has to know."""
 
+    async def end(self, user: User) -> None:
+        """Shuts the runtime down, and returns when that is done or takes too long."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:

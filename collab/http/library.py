@@ -79,6 +79,9 @@ async def change(request: Request) -> Response:
     if isinstance(trashed, bool):
         await services.store.trash(id, datetime.now(UTC) if trashed else None)
         if trashed:
+            async with services.rooms.use(id) as room:
+                if room.runs is not None:
+                    await room.runs.end(access.caller.user)
             await services.rooms.close(id)
     return JSONResponse({"id": id})
 

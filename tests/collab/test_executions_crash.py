@@ -302,6 +302,18 @@ async def test_commands_while_the_kernel_is_being_found_do_no_harm(tmp_path: Pat
             assert (after.mark("a").status, after.status) == ("The runtime was shut down by Bo", "none")
 
 
+async def test_ending_the_runtime_returns_when_the_kernel_is_gone_however_it_was_found(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('one')\nwait('a')") as server:
+        server.run("a")
+        await shown_and_committed(server, "a", "one\n")
+        async with crashed(server) as after:
+            await after.executions.end(BO)
+            assert (after.gateway.kernels, after.mark("a").status) == ({}, "The runtime was shut down by Bo")
+        async with crashed(server) as last:
+            await last.executions.end(BO)  # there is none by now
+            assert last.gateway.kernels == {}
+
+
 async def test_a_gateway_that_does_not_answer_for_a_while_is_waited_for(tmp_path: Path) -> None:
     async with bench(tmp_path, "print('one')\nwait('a')") as server:
         server.run("a", user=ADA)

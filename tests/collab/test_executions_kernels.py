@@ -244,6 +244,27 @@ def test_restart_and_run_all_is_a_fresh_process(server: Served) -> None:
         assert (seen["data"]["text/plain"], seen["count"], mark.session) == ("1", 2, tab.runtime["session"])
 
 
+def test_the_trash_ends_the_kernel(server: Served) -> None:
+    with opened(server, "print('up')\nimport time; time.sleep(60)") as (client, id, tab):
+        command(client, id, type="run_cells", cells="all")
+        tab.until(lambda: tab.text("a") == "up\n")
+        kernel = tab.runtime["session"].partition(":")[0]
+        assert kernel in kernels_of(server)
+        assert client.patch(f"/api/notebooks/{id}", json={"trashed": True}).status_code == 200
+        assert kernel not in kernels_of(server)
+        assert client.patch(f"/api/notebooks/{id}", json={"trashed": False}).status_code == 200
+        with Watcher(server.url, TOKEN, id) as again:
+            mark = again.mark("a")
+            assert mark is not None
+            assert (mark.state, mark.status) == ("failed", "The runtime was shut down by Owner")
+
+
+def kernels_of(server: Served) -> list[str]:
+    gateway = json.loads((server.data / "gateway.json").read_text())
+    headers = {"Authorization": f"token {gateway['token']}"}
+    return [kernel["id"] for kernel in httpx.get(f"{gateway['url']}/api/kernels", headers=headers).json()]
+
+
 def test_an_interrupt_right_after_run_is_not_lost(server: Served) -> None:
     with opened(server, "import time; time.sleep(60)") as (client, id, tab):
         command(client, id, type="start_runtime")

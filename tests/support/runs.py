@@ -41,3 +41,6 @@ class FakeRuns:
 
     def snapshot(self) -> Iterable[Event]:
         return RuntimeChanged("idle", "Python 3"), QueueChanged(())
+
+    async def end(self, user: User) -> None:
+        self.live = False
