@@ -433,7 +433,7 @@ class Room(YRoom):
     def _committed(self, batch: Batch) -> None:
         for connection in self._members:
             self._release(connection)
-        self._send(batch)
+        self._send_batch(batch)
         for connection, member in self._members.items():
             covered = 0
             while member.marks and member.marks[0][1] <= self._journal.committed:
@@ -442,7 +442,7 @@ class Room(YRoom):
                 self._acknowledge(connection, member, covered)
         self.touch()
 
-    def _send(self, batch: Batch) -> None:
+    def _send_batch(self, batch: Batch) -> None:
         only = batch.only_author
         for update in batch.updates():
             payload = sync_update(update)
