@@ -12,7 +12,8 @@ export function observeHeight(maxHeight: number, report: (px: number) => void): 
     isPlanned = false;
     let height = 0;
     for (const part of document.body.children) {
-      if (part.id.startsWith("output-")) height += part.getBoundingClientRect().height;
+      // What output code puts into the body counts, unless it floats above the rest.
+      if (part.id.startsWith("output-") || isInFlow(part)) height += part.getBoundingClientRect().height;
     }
     const px = Math.min(Math.ceil(height), maxHeight);
     document.documentElement.classList.toggle("scrolls", height > maxHeight);
@@ -30,8 +31,17 @@ export function observeHeight(maxHeight: number, report: (px: number) => void): 
     }, LATE_MS);
   };
   const observer = new ResizeObserver(plan);
-  for (const part of document.body.children) observer.observe(part);
-  plan();
+  const observeParts = (): void => {
+    for (const part of document.body.children) observer.observe(part);
+    plan();
+  };
+  new MutationObserver(observeParts).observe(document.body, { childList: true });
+  observeParts();
   // Without animation frames the observer is silent as well.
   return { check: plan };
+}
+
+function isInFlow(part: Element): boolean {
+  const { position, float } = getComputedStyle(part);
+  return (position === "static" || position === "relative") && float === "none";
 }
