@@ -45,6 +45,7 @@ _MAX_STATE_VECTOR_BYTES: Final = 256 << 10  # some 25,000 clients
 _MAX_QUEUE_BYTES: Final = 4 << 20
 _MAX_QUEUE_FRAMES: Final = 1024
 _MAX_BEHIND_S: Final = 30.0
+_LOWERED_GRACE_S: Final = 5.0  # for what was typed before the page heard that it may not
 
 # Above this rate a socket is read more slowly; a frame costs one, and one more for every 16 KiB.
 _FRAMES_PER_S: Final = 1000.0
@@ -91,6 +92,7 @@ class Connection:
         self._writing = False
         self._state_before_queue = b""
         self._behind_since: float | None = None
+        self._lowered_at: float | None = None
         self._catching_up = False
         self._scope = anyio.CancelScope()
         self._ended: tuple[int, str] | None = None
@@ -135,8 +137,9 @@ class Connection:
                 self.update_frames += 1
                 step2 = isinstance(frame, SyncStep2)
                 if not may_edit(self.role):
-                    # A stock client answers STEP1 whatever its role is; an UPDATE is one that thinks it may write.
-                    if not step2:
+                    # A stock client answers STEP1 whatever its role is; an UPDATE is one that thinks it may write,
+                    # unless it was on its way when the role was lowered.
+                    if not step2 and not self._was_just_lowered:
                         self.close(CLOSE_FORBIDDEN, refusal(self.role, "Editing a notebook", Role.EDITOR))
                     return None
                 if len(update) > (MAX_DOCUMENT_BYTES if step2 else MAX_UPDATE_BYTES):
@@ -301,8 +304,15 @@ class Connection:
 
     def change_role(self, role: Role) -> None:
         if role != self.role:
+            if may_edit(self.role) and not may_edit(role):
+                self._lowered_at = asyncio.get_running_loop().time()
             self.role = role
             self.tell(RoleChanged(role))
+
+    @property
+    def _was_just_lowered(self) -> bool:
+        at = self._lowered_at
+        return at is not None and asyncio.get_running_loop().time() - at < _LOWERED_GRACE_S
 
     def close(self, code: int, reason: str) -> None:
         """Ends `run`; the first reason counts."""

@@ -110,6 +110,22 @@ async def test_v2_a_readers_step2_is_dropped_and_its_update_ends_it() -> None:
         )
 
 
+async def test_what_was_on_its_way_when_a_role_was_lowered_is_dropped_and_ends_nobody() -> None:
+    wired = Wired(Role.EDITOR)
+    wired.connection.change_role(Role.VIEWER)
+    assert await wired.received(sync_update(UPDATE), b"\x03") == [QueryAwareness()]
+    assert wired.connection.ended is None
+
+
+async def test_who_still_writes_long_after_the_role_was_lowered_is_sent_away() -> None:
+    wired = Wired(Role.EDITOR)
+    wired.connection.change_role(Role.VIEWER)
+    await anyio.sleep(6)
+    assert await wired.received(sync_update(UPDATE), b"\x03") == []
+    assert wired.connection.ended is not None
+    assert wired.connection.ended[0] == CLOSE_FORBIDDEN
+
+
 async def test_v1_a_role_counts_from_the_moment_it_changes() -> None:
     wired = Wired(Role.VIEWER)
     wired.socket.push(command({"type": "interrupt", "request": 1}))

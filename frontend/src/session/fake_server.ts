@@ -11,6 +11,7 @@ import * as Y from "yjs";
 
 const SCHEMA = "1";
 const MOST_UPDATE_BYTES = 1 << 20;
+const LOWERED_GRACE_MS = 5_000;
 const ROOTS = ["meta", "cells", "outputs", "runs"] as const;
 
 export interface FakePerson {
@@ -134,6 +135,7 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
     readonly person = server.person;
     role: string;
     updates = 0;
+    loweredAt = Number.NEGATIVE_INFINITY;
     synced = false;
     state: State | null = null;
     private acknowledged = 0;
@@ -196,7 +198,8 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
       this.heard.push(isAnswer ? "step2" : "update");
       this.updates += 1;
       if (!mayEdit(this.role)) {
-        if (!isAnswer) this.close(4403, "Editing a notebook needs editor.");
+        const wasOnItsWay = Date.now() - this.loweredAt < LOWERED_GRACE_MS;
+        if (!isAnswer && !wasOnItsWay) this.close(4403, "Editing a notebook needs editor.");
         return;
       }
       if (!isAnswer && payload.length > MOST_UPDATE_BYTES) {
@@ -396,6 +399,7 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
     },
     changeRole(connection, role) {
       if (!(connection instanceof Connection) || connection.role === role) return;
+      if (mayEdit(connection.role) && !mayEdit(role)) connection.loweredAt = Date.now();
       connection.role = role;
       connection.tell({ type: "role_changed", role });
       connection.restamp();
