@@ -1,9 +1,18 @@
-import { useEffect, useState } from "react";
+import { lazy, type ReactElement, Suspense, useEffect, useState } from "react";
 import { ApiError, getMe, type Me } from "../api";
-import { Library } from "./library/Library";
-import { NotebookPage } from "./notebook/NotebookPage";
+import { NotebookSkeleton } from "./notebook/NotebookSkeleton";
 import { Announcer } from "./shared/Announcer";
 import { Failure } from "./shared/Failure";
+
+// One page needs not the other's code, and a Library no editor.
+const loadLibrary = () => import("./library/Library");
+const loadNotebook = () => import("./notebook/NotebookPage");
+const Library = lazy(() => loadLibrary().then(({ Library: view }) => ({ default: view }), unreachable));
+const NotebookPage = lazy(() => loadNotebook().then(({ NotebookPage: view }) => ({ default: view }), unreachable));
+
+function unreachable(error: unknown): { default: () => ReactElement } {
+  return { default: () => <Unreachable reason={error instanceof Error ? error.message : String(error)} /> };
+}
 
 type Arrival =
   | { readonly kind: "loading" }
@@ -18,15 +27,17 @@ interface Props {
 
 export function App({ path, nonce }: Props) {
   const [arrival, setArrival] = useState<Arrival>({ kind: "loading" });
+  const notebook = /^\/n\/([^/]+)\/?$/.exec(path)?.[1];
   useEffect(() => {
+    // While the server says who this is, not after.
+    (notebook === undefined ? loadLibrary() : loadNotebook()).catch(() => undefined);
     getMe()
       .then((me) => setArrival({ kind: "known", me }))
       .catch((error: unknown) => {
         if (error instanceof ApiError && error.status === 401) setArrival({ kind: "stranger" });
         else setArrival({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
       });
-  }, []);
-  const notebook = /^\/n\/([^/]+)\/?$/.exec(path)?.[1];
+  }, [notebook]);
 
   return (
     <>
@@ -37,20 +48,28 @@ export function App({ path, nonce }: Props) {
           </p>
         </Failure>
       )}
-      {arrival.kind === "failed" && (
-        <Failure title="The server does not answer" detail={arrival.reason}>
-          <button type="button" className="button button-primary" onClick={() => location.reload()}>
-            Try again
-          </button>
-        </Failure>
-      )}
+      {arrival.kind === "failed" && <Unreachable reason={arrival.reason} />}
       {arrival.kind === "known" &&
         (notebook === undefined ? (
-          <Library me={arrival.me} />
+          <Suspense>
+            <Library me={arrival.me} />
+          </Suspense>
         ) : (
-          <NotebookPage id={decodeURIComponent(notebook)} me={arrival.me} nonce={nonce} />
+          <Suspense fallback={<NotebookSkeleton />}>
+            <NotebookPage id={decodeURIComponent(notebook)} me={arrival.me} nonce={nonce} />
+          </Suspense>
         ))}
       <Announcer />
     </>
+  );
+}
+
+function Unreachable({ reason }: { readonly reason: string }) {
+  return (
+    <Failure title="The server does not answer" detail={reason}>
+      <button type="button" className="button button-primary" onClick={() => location.reload()}>
+        Try again
+      </button>
+    </Failure>
   );
 }
