@@ -70,6 +70,7 @@ def test_r3_two_clients_see_all_output_and_only_their_own_replies(gateway: Gatew
         one.reply(first)
         two.reply(second)
         one.idle(second)
+        two.idle(first)
         assert (one.text(first), one.text(second)) == (two.text(first), two.text(second)) == ("of one\n", "of two\n")
         for channel, own in ((one, first), (two, second)):
             replies = [item["parent_header"]["msg_id"] for item in channel.got if item["msg_type"] == "execute_reply"]
