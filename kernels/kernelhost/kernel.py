@@ -440,7 +440,6 @@ class Kernel:
 
     def _end_doubt(self, question: str) -> None:
         request = self._requests.take(self._doubtful.pop(question, ""))
-        self._interrupted = self._interrupted and bool(self._doubtful)
         if request is not None:
             self._add(messages.interrupted(request), request.session)
             self._settle()
