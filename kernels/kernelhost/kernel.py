@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 State: TypeAlias = Literal["starting", "idle", "busy", "restarting", "dead"]
 
 START_WITHIN_S: Final = 40.0
+_STDIN_WITHIN_S: Final = 5.0
 _ASK_EVERY_S: Final = 0.1
 _QUIET_S: Final = 0.05
 _LAST_WORDS_WITHIN_S: Final = 5.0
@@ -226,6 +227,10 @@ class Kernel:
                     self._check_not_stopped()
                     if self._process is None:
                         raise KernelFailed(self.reason)
+        with anyio.move_on_after(_STDIN_WITHIN_S):  # not every kernel has one
+            while self._sockets is not None and not self._sockets.has_stdin:
+                await self._next_change()
+                self._check_not_stopped()
         if self._spec.language == "python":
             # IPython loads much at its first execution; a silent one now makes the first cell quick.
             content = {"code": "", "silent": True, "store_history": False, "allow_stdin": False}
@@ -261,7 +266,7 @@ class Kernel:
                 self._receive(item)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(sockets.read, receive)
+            tasks.start_soon(sockets.read, receive, self._changed.set)
             code = await process.wait()
             # What it said last is still on its way.
             with anyio.move_on_after(_LAST_WORDS_WITHIN_S):

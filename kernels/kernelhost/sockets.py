@@ -50,19 +50,29 @@ class Sockets:
                 socket.setsockopt(zmq.SUBSCRIBE, b"")
             else:
                 socket.setsockopt(zmq.IDENTITY, identity + (b"c" if name == "control" else b""))
-            socket.connect(f"ipc://{address}-{PORTS[name]}")
             self._sockets[name] = socket
+        self.has_stdin = False
+        self._monitor = self._sockets["stdin"].get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        for name, socket in self._sockets.items():
+            socket.connect(f"ipc://{address}-{PORTS[name]}")
 
     async def send(self, item: Message) -> None:
         """By `item.channel`, which is shell, control or stdin."""
         parts = [item.header, item.parent, item.metadata, item.content]
         await self._sockets[item.channel].send_multipart([_DELIMITER, self._sign(parts), *parts, *item.buffers])
 
-    async def read(self, receive: Callable[[Message], None]) -> None:
-        """Until cancelled."""
+    async def read(self, receive: Callable[[Message], None], connected: Callable[[], None]) -> None:
+        """Until cancelled. `connected` is called once `has_stdin` is true."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._wait_for_stdin(connected))
             for name in _KINDS:
                 tasks.create_task(self._read(name, receive))
+
+    async def _wait_for_stdin(self, connected: Callable[[], None]) -> None:
+        """A kernel's question to an identity that it does not know yet is dropped, and it waits for ever."""
+        await self._monitor.recv_multipart()
+        self.has_stdin = True
+        connected()
 
     async def _read(self, channel: str, receive: Callable[[Message], None]) -> None:
         messages = size = 0
@@ -100,6 +110,7 @@ class Sockets:
         return signer.hexdigest().encode()
 
     def close(self) -> None:
+        self._sockets["stdin"].disable_monitor()
         for socket in self._sockets.values():
             socket.close(linger=0)
         self._read_bytes.close()
