@@ -45,9 +45,7 @@ export async function drawData(parent: HTMLElement, output: DataOutput, context:
     default: {
       const source = rasterData(mime, value);
       if (source !== null) {
-        const own = fieldsOf(metadata.get(mime));
-        const size = (name: string): unknown => own.get(name) ?? metadata.get(name);
-        parent.append(imageElement(source, plain, size("width"), size("height")));
+        parent.append(imageElement(source, mime, plain, metadata));
       } else if (mime === "application/json" || mime.endsWith("+json")) {
         const own = fieldsOf(metadata.get(mime));
         const isOpen = own.get("expanded") ?? metadata.get("expanded");

@@ -36,18 +36,30 @@ export function plainElement(text: string): HTMLElement {
   return dom;
 }
 
-/** `source` is a URL of our own making: `rasterData(...)` or a blob's. */
-export function imageElement(source: string, alt: string, width: unknown, height: unknown): HTMLElement {
+/**
+ * `source` is a URL of our own making: `rasterData(...)` or a blob's. `metadata` is the output's: size and text stand
+ * in it under the type, as IPython writes them, or at the top. Without such a text `plain` stands for the picture.
+ */
+export function imageElement(source: string, mime: string, plain: string, metadata: unknown): HTMLElement {
+  const top = fieldsOf(metadata);
+  const own = fieldsOf(top.get(mime));
+  const field = (name: string): unknown => own.get(name) ?? top.get(name);
   const dom = document.createElement("div");
   dom.className = "output-image";
   const image = document.createElement("img");
-  image.alt = alt;
-  const [across, down] = [sizeOf(width), sizeOf(height)];
+  const alt = field("alt");
+  image.alt = typeof alt === "string" && alt !== "" ? alt : plain;
+  const [across, down] = [sizeOf(field("width")), sizeOf(field("height"))];
   if (across !== null) image.width = across;
   if (down !== null) image.height = down;
   image.src = source;
   dom.append(image);
   return dom;
+}
+
+function fieldsOf(value: unknown): ReadonlyMap<string, unknown> {
+  if (value instanceof Map) return value;
+  return new Map(typeof value === "object" && value !== null ? Object.entries(value) : []);
 }
 
 /** A data URL of a raster image, or null when it is none. */

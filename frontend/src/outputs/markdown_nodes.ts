@@ -5,13 +5,12 @@
  */
 import DOMPurify from "dompurify";
 import { safeLink } from "../../frame/protocol";
+import { ID_PREFIX } from "./heading";
 import type { Attachments, MarkdownOptions } from "./markdown";
 import { markClasses, markdownToHtml } from "./markdown_parser";
 import { renderTex, type TexTarget } from "./math";
 import { isRaster } from "./mimes";
 
-/** Ids and names of documents begin with this, so that they never meet ours or a property of `document`. */
-export const ID_PREFIX = "user-content-";
 const LONGEST_SOURCE = 1_000_000;
 
 const TAGS =

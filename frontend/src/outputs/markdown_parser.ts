@@ -3,6 +3,7 @@
  * as `<span data-tex>` marks. Pure text to text; `markdown.ts` sanitises. A nonce names the marks, so that nobody can write one.
  */
 import MarkdownIt from "markdown-it";
+import { headingId } from "./heading";
 import { texAt } from "./math";
 
 const CLASSES = {
@@ -114,9 +115,4 @@ function parser(nonce: string): ReturnType<typeof MarkdownIt> {
     return self.renderToken(tokens, index, options);
   };
   return markdown;
-}
-
-/** Jupyter's own rule: spaces become dashes, the rest stays. */
-export function headingId(text: string): string {
-  return text.trim().replace(/\s+/g, "-").slice(0, 200);
 }

@@ -235,8 +235,7 @@ function dataElement(output: DataOutput, notebookId: string): HTMLElement {
       blob === undefined
         ? rasterData(mime, output.data.get(mime) ?? "")
         : blobUrl(notebookId, { sha256: blob.sha256, mime });
-    const { width, height } = sizeIn(output.metadata, mime);
-    if (source !== null) return imageElement(source, plain, width, height);
+    if (source !== null) return imageElement(source, mime, plain, output.metadata);
   }
   const blob = output.blobs.get("text/plain");
   if (mime === "text/plain" && blob !== undefined) {
@@ -246,17 +245,6 @@ function dataElement(output: DataOutput, notebookId: string): HTMLElement {
     return dom;
   }
   return plainElement(plain);
-}
-
-/** `{mime: {width, height}}` as IPython writes it, or both at the top. */
-function sizeIn(metadata: unknown, mime: string): { width: unknown; height: unknown } {
-  const top = fieldsOf(metadata);
-  const own = fieldsOf(top.get(mime));
-  return { width: own.get("width") ?? top.get("width"), height: own.get("height") ?? top.get("height") };
-}
-
-function fieldsOf(value: unknown): Map<string, unknown> {
-  return new Map(typeof value === "object" && value !== null ? Object.entries(value) : []);
 }
 
 function isSameData(a: FrameItem, b: FrameItem): boolean {

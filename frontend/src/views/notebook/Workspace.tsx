@@ -9,6 +9,7 @@ import type { NotebookBench } from "./bench";
 import { followCellLink } from "./cell_link";
 import { guardDrops } from "./drop";
 import { EmptyNotebook } from "./EmptyNotebook";
+import { followHeadingLinks } from "./heading_link";
 import { mountKeyboard } from "./keyboard";
 import { LeaderHint } from "./LeaderHint";
 import { MainMenu } from "./MainMenu";
@@ -46,6 +47,7 @@ export function Workspace({ bench, me }: Props) {
       watchSession(bench),
       guardDrops(bench),
       followCellLink(bench),
+      followHeadingLinks(bench),
     ];
     return () => {
       for (const stop of stops) stop();
