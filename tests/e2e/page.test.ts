@@ -200,6 +200,24 @@ describe("the page", () => {
     await Promise.all([page.close(), other.close()]);
   });
 
+  it("follows a link to a heading far below, whose cell is not drawn yet", async () => {
+    const code = Array.from({ length: 80 }, (_, n) => Array.from({ length: 12 }, (_, line) => `value_${line} = ${n}`).join("\n"));
+    const cells = [{ markdown: "[What follows](#What-follows)" }, ...code, { markdown: "Words first.\n\n## What *follows*" }];
+    const notebook = await create(server, cells, "Contents");
+    const page = await signIn(browser, server, `/n/${notebook}`);
+    await synced(page, 82);
+    const link = await eventually("the link", () => page.$('a[href="#user-content-What-follows"]'));
+    expect(await page.$("#user-content-What-follows")).toBeNull();
+    await link.click();
+    await eventually("the heading is in view", () =>
+      page.evaluate(() => {
+        const box = document.getElementById("user-content-What-follows")?.getBoundingClientRect();
+        return box !== undefined && box.top > 0 && box.bottom < innerHeight;
+      }),
+    );
+    await page.close();
+  });
+
   it("goes to a person in a far cell of a thousand", async () => {
     const cells = Array.from({ length: 1_000 }, (_, n) => Array.from({ length: 12 }, (_, line) => `value_${line} = ${n}`).join("\n"));
     const notebook = await create(server, cells, "Thousand");
