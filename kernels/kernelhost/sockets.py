@@ -111,6 +111,7 @@ class Sockets:
 
     def close(self) -> None:
         self._sockets["stdin"].disable_monitor()
+        self._monitor.close(linger=0)
         for socket in self._sockets.values():
             socket.close(linger=0)
         self._read_bytes.close()
