@@ -183,7 +183,8 @@ def test_x15_a_restart_while_busy_answers_what_was_asked_and_goes_on(
     own = [
         state_of(message) for message in channel.got if message["msg_type"] == "status" and not message["parent_header"]
     ]
-    assert own == ["restarting", "starting", "idle"]
+    # The new process says "starting" by itself, which is heard only if it says so after we subscribed.
+    assert [state for state in own if state != "starting"] == ["restarting", "idle"]
     assert pid_of(channel) != before
     assert not is_alive(before)
     assert channel.run("kept")["ename"] == "NameError"
