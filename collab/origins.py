@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from collab.assets import built_file
 from collab.config import Config, is_loopback
 from collab.wire import CLOSE_FORBIDDEN
 
@@ -140,7 +141,7 @@ def frame_file(static: Path, scope: Scope, headers: Mapping[str, str], host: Hos
         extra["Content-Security-Policy"] = policy
     if own_host:
         extra["Document-Isolation-Policy"] = "isolate-and-credentialless"
-    return FileResponse(file, headers=extra)
+    return built_file(file, headers, extra)
 
 
 def frame_policy(kind: str, host: Host, own_host: bool) -> str:

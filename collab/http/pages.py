@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from collab.assets import built_file
 from collab.auth import SESSION, ForeignOrigin, NotSignedIn, cookie_name
 from collab.http._request import look_again, page_of, services_of
 from collab.model import NotebookId, User
@@ -56,7 +57,7 @@ async def asset(request: Request) -> Response:
     if not _ASSET.fullmatch(name) or not file.is_file():
         raise HTTPException(404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return FileResponse(file, headers=headers)
+    return built_file(file, request.headers, headers)
 
 
 async def health(request: Request) -> Response:

@@ -18,6 +18,7 @@ PUBLIC = Config(ANY_DATA, host="0.0.0.0", public_url="https://Notebooks.Example.
 NAMED = Config(ANY_DATA, host="box.lan")
 
 EVERY_FRAME = {
+    "vary": "Accept-Encoding",
     "origin-agent-cluster": "?1",
     "cross-origin-resource-policy": "cross-origin",
     "access-control-allow-origin": "*",
@@ -183,7 +184,8 @@ def test_a_chunk_of_the_frame(served: Served) -> None:
     answer = ask(served, host, chunk)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/javascript")
-    assert some(answer) == EVERY_FRAME | {"cache-control": "public, max-age=31536000, immutable"}
+    packed = {"cache-control": "public, max-age=31536000, immutable", "content-encoding": "gzip"}
+    assert some(answer) == EVERY_FRAME | packed
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The two commands that do all the set-up: what they find done they leave, what they cannot do they say."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -75,6 +76,16 @@ def test_the_frontend_is_built_when_its_sources_changed(
     (tmp_path / "frontend/package-lock.json").write_text("changed")
     builder.build()
     assert calls(tmp_path) == ["ci", "run --silent build"]
+
+
+def test_text_files_of_a_build_have_a_packed_copy(builder: ModuleType, tmp_path: Path) -> None:
+    assets = tmp_path / "collab/static/_out/assets"
+    assets.mkdir(parents=True)
+    for name in ("a.js", "b.css", "c.woff2"):
+        (assets / name).write_text("text " * 100)
+    builder.build()
+    assert sorted(file.name for file in assets.iterdir()) == ["a.js", "a.js.gz", "b.css", "b.css.gz", "c.woff2"]
+    assert gzip.decompress((assets / "a.js.gz").read_bytes()) == b"text " * 100
 
 
 def test_a_build_that_fails_says_why_and_is_tried_again(builder: ModuleType, tmp_path: Path) -> None:
