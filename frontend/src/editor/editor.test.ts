@@ -10,6 +10,7 @@ import { openNotebook } from "../notebook/schema.ts";
 import { createUndo } from "../notebook/undo.ts";
 import type { PresenceState, Session, SessionState } from "../session/session.ts";
 import { type CellEditor, createEditor } from "./editor.ts";
+import { loadPython } from "./language.ts";
 
 const CELL = "c1";
 
@@ -114,6 +115,10 @@ const sourceOf = ({ view }: CellEditor): string => view.state.doc.toString();
 
 const press = ({ view }: CellEditor, key: string, keyCode: number, held: KeyboardEventInit = {}): boolean =>
   runScopeHandlers(view, new KeyboardEvent("keydown", { key, keyCode, ...held } as KeyboardEventInit), "editor");
+
+beforeAll(async () => {
+  await loadPython();
+});
 
 describe("two editors of one cell", () => {
   test("say the same after both typed", () => {
