@@ -616,6 +616,26 @@ describe("the end", () => {
     expect(server.tried).toHaveLength(1);
   });
 
+  test("an edit that no frame can carry is not sent for ever: it ends the session, and its text is kept", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    write(session, "x".repeat(17 << 20));
+    await pass(60_000);
+    const { phase, ended, recovered } = session.store.getState();
+    expect({ phase, ended }).toEqual({ phase: "ended", ended: { code: 4413, reason: "One edit is too large." } });
+    expect(recovered[0]?.cells[0]?.source.length).toBe((17 << 20) + 1);
+    expect(server.tried).toHaveLength(1);
+  });
+
+  test("1009, the server's answer to a frame it will not read, is as final as 4413", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    connectionOf(server).close(1009, "");
+    await pass(60_000);
+    expect(session.store.getState()).toMatchObject({ phase: "ended", ended: { code: 4413 } });
+    expect(server.tried).toHaveLength(1);
+  });
+
   test("[X6] another epoch ends it before a byte is exchanged", async () => {
     const server = serverOf("a");
     const session = await join(server);

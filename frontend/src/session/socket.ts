@@ -26,6 +26,10 @@ const LONGEST_PAUSE_MS = 8_000;
 const LASTING_MS = 5_000;
 // The server says something at least every 15 s (crdt.md X3).
 const SILENCE_MS = 25_000;
+// What the server takes in one frame. It ends a larger one before it has read it (1009), which may be heard as a loss.
+const MOST_FRAME_BYTES = 16 << 20;
+const TOO_BIG = 1009;
+const TOO_LARGE = 4413;
 
 export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketClass): Socket {
   let socket: WebSocket | null = null;
@@ -52,7 +56,9 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
       handlers.onFrame(new Uint8Array(data));
     };
     mine.onclose = ({ code, reason }) => {
-      if (socket === mine) lost(code, reason);
+      if (socket !== mine) return;
+      if (code === TOO_BIG) lost(TOO_LARGE, "One edit is too large.");
+      else lost(code, reason);
     };
     // `close` follows and says all there is to know; Node's `ws` throws when nobody listens.
     mine.onerror = () => {};
@@ -89,10 +95,21 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
     if (Date.now() - heard >= SILENCE_MS) restart("Nothing was heard from the server.");
   }, SILENCE_MS / 5);
 
+  const end = (code: number, reason: string): void => {
+    const old = socket;
+    if (old === null) return;
+    lost(code, reason);
+    old.close(1000);
+  };
+
   connect();
   return {
     send(data) {
       if (socket === null || socket.readyState !== 1) return false;
+      if (data.byteLength > MOST_FRAME_BYTES) {
+        queueMicrotask(() => end(TOO_LARGE, "One edit is too large."));
+        return false;
+      }
       socket.send(data);
       return true;
     },
