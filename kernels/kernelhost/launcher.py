@@ -13,7 +13,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from importlib import import_module
 from typing import Any
 
 _FLUSH_AFTER = 1_000_000
@@ -110,6 +111,16 @@ def forget_outputs(shell: Any) -> None:
         shell.events.register("post_run_cell", lambda result: kept.clear())
 
 
+def keep_caches_together() -> None:
+    """What jedi, which completes for IPython, has read of libraries goes beside IPython's own files when whoever
+    started us gave those a place, and not into the home."""
+    place = os.environ.get("IPYTHONDIR")
+    if place:
+        with suppress(ImportError):
+            settings: Any = import_module("jedi.settings")
+            settings.cache_directory = os.path.join(place, "jedi")
+
+
 def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
@@ -132,6 +143,7 @@ def main() -> None:
     app: Any = kernelapp.IPKernelApp.instance()
     app.initialize()
     forget_outputs(app.shell)
+    keep_caches_together()
     ioloop.IOLoop.current().add_callback(wake_for_signals)
     app.start()
 
