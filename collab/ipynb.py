@@ -21,6 +21,7 @@ from nbformat.validator import normalize
 from pycrdt import Array, Map, Text
 
 from collab import notebook
+from collab.excerpt import cut_bytes, left_out
 from collab.messages import is_base64, is_json, sanitise, to_json
 from collab.model import (
     CELL_TYPES,
@@ -34,7 +35,6 @@ from collab.model import (
     CellId,
 )
 from collab.notebook import CELL_ID, SERVER_ORIGIN, NewCell, NotebookDoc, clean
-from collab.outputs import cut_bytes, left_out
 
 Format: TypeAlias = Literal["ipynb", "py", "md", "html"]
 Content: TypeAlias = dict[str, Any]

@@ -5,11 +5,8 @@ Events are only collected. `blobs` and `write` work out what they come to, each 
 caller's.
 """
 
-import base64
-import binascii
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,27 +15,29 @@ from typing import Any, Final, TypeAlias
 from pycrdt import Array, Map, Text
 
 from collab import notebook
-from collab.messages import Clear, Display, Failure, Result, Stream, is_base64
-from collab.model import (
-    MAX_INLINE_DATA_BYTES,
-    MAX_INLINE_STREAM_BYTES,
-    STREAM_HEAD_BYTES,
-    STREAM_TAIL_BYTES,
-    CellId,
-)
+from collab.excerpt import Excerpt, cut_bytes
+from collab.messages import Clear, Display, Failure, Result, Stream
+from collab.model import MAX_INLINE_DATA_BYTES, STREAM_HEAD_BYTES, CellId
 from collab.notebook import SERVER_ORIGIN, NotebookDoc
+from collab.output import (
+    blobs_of,
+    bounded_metadata,
+    data_map,
+    failure_map,
+    inline_size,
+    inline_size_of,
+    split_data,
+    stream_map,
+)
+from collab.output_changes import Added, Change, Cleared, Edited, Updated, write
 from collab.terminal import CUT_NOTE, MAX_WHOLE_CHARS, Terminal
 
 MAX_OUTPUTS: Final = 1000
 MAX_WHOLE_BYTES: Final = MAX_WHOLE_CHARS
-# A tail that grew beyond its bound is cut to less, as each cut leaves something in the document for good.
-_CUT_TAIL_BYTES: Final = STREAM_TAIL_BYTES * 2 // 3
-_MAX_BUNDLE_BYTES: Final = 4 * MAX_INLINE_DATA_BYTES
 # What everyone who joins loads: beyond this much data of one cell, or of all, only small values stay in the document.
 _MAX_CELL_BYTES: Final = 1 << 20
 _MAX_ALL_BYTES: Final = 4 << 20
 _SMALL_BYTES: Final = 1024
-_LEFT_OUT: Final = re.compile(r"\n\[… ([0-9,]+) bytes left out; download the whole output …\]\n")
 
 OutputEvent: TypeAlias = Stream | Display | Result | Failure | Clear
 
@@ -61,145 +60,6 @@ class _End:
 _Collected: TypeAlias = OutputEvent | _Begin | _Stale | _End
 
 
-# What `write` does to one array of outputs. `contents` are the Blobs it names, by their SHA-256.
-
-
-@dataclass(frozen=True, slots=True)
-class _Cleared:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Added:
-    entry: Any
-    contents: Mapping[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Edited:
-    """Code points `start` to `stop` of a stream's Text become `value`, edit by edit."""
-
-    index: int
-    edits: tuple[tuple[int, int, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Updated:
-    """None leaves the data as they are, as streams have none."""
-
-    index: int
-    data: Mapping[str, str] | None
-    metadata: str
-    blobs: str
-    contents: Mapping[str, bytes]
-
-
-_Change: TypeAlias = _Cleared | _Added | _Edited | _Updated
-
-
-class Excerpt:
-    """What the document shows of a stream: all of it, or its beginning, a line on what is left out, and its end.
-
-    `update` takes over a change of the whole text and gives the edits that the shown text needs: as much as is new,
-    never more than the end's bound.
-    """
-
-    def __init__(self, text: str = "") -> None:
-        found = _left_out_of(text)
-        self._head = text[: found.start()] if found else ""
-        self._note = found[0] if found else ""
-        self._missing = int(found[1].replace(",", "")) if found else 0  # bytes, which nobody has any more
-        self._tail = text[found.end() :] if found else text
-        self._tail_bytes = len(self._tail.encode())
-        self._tail_from = 0  # where the tail begins in the whole text, in characters
-        self._skipped = self._missing  # bytes between head and tail
-
-    @property
-    def is_short(self) -> bool:
-        return self._note != ""
-
-    @property
-    def lost(self) -> str:
-        """What stands before the terminal's text when a restart lost the middle."""
-        return f"{self._head}\n[… {self._missing:,} bytes were lost …]\n" if self._missing else ""
-
-    @property
-    def tail(self) -> str:
-        return self._tail
-
-    def update(self, keep: int, fresh: str, terminal: Terminal) -> tuple[tuple[int, int, str], ...]:
-        if keep < self._tail_from:
-            return self._rebuild(terminal)
-        at = keep - self._tail_from
-        old_head, old_note, old_tail = self._head, self._note, self._tail
-        gone = old_tail[at:]
-        self._tail = old_tail[:at] + fresh
-        self._tail_bytes += len(fresh.encode()) - len(gone.encode())
-        if not self.is_short and self._tail_bytes <= MAX_INLINE_STREAM_BYTES:
-            return ((at, len(old_tail), fresh),) if gone or fresh else ()
-        cut = self._cut()
-        start = len(old_head) + len(old_note)
-        if not old_note or cut >= at:
-            same = len(old_head) if old_note else min(at, len(self._head))
-            return ((same, start + len(old_tail), self._shown()[same:]),)
-        end = (start + at, start + len(old_tail), fresh)
-        front = ((start, start + cut, ""),) if cut else ()
-        note = ((len(old_head), start, self._note),) if self._note != old_note else ()
-        return (end, *front, *note)
-
-    def settle(self, terminal: Terminal) -> tuple[tuple[int, int, str], ...]:
-        """No more is to come: the tail is as long as it may be."""
-        if not self.is_short or terminal.is_cut:
-            return ()
-        whole = terminal.text
-        if not self._missing and len(whole.encode()) <= MAX_INLINE_STREAM_BYTES:
-            return self._rebuild(terminal)
-        start = len(whole) - len(cut_bytes(whole, STREAM_TAIL_BYTES, end=True))
-        more = whole[start : self._tail_from]
-        if not more:
-            return ()
-        end = len(self._head) + len(self._note)
-        self._skipped -= len(more.encode())
-        self._note = left_out(self._skipped)
-        self._tail_from, self._tail = start, more + self._tail
-        self._tail_bytes += len(more.encode())
-        return ((len(self._head), end, self._note + more),)
-
-    def _cut(self) -> int:
-        """Shortens the tail to its bound; how many characters of it went."""
-        before = self._tail
-        if not self._note:
-            self._head = cut_bytes(before, STREAM_HEAD_BYTES)
-            self._skipped -= len(self._head.encode())
-        if self._tail_bytes > STREAM_TAIL_BYTES:
-            self._tail = cut_bytes(before, _CUT_TAIL_BYTES, end=True)
-            size = len(self._tail.encode())
-            self._skipped += self._tail_bytes - size
-            self._tail_bytes = size
-        cut = len(before) - len(self._tail)
-        self._tail_from += cut
-        self._note = left_out(self._skipped)
-        return cut
-
-    def _rebuild(self, terminal: Terminal) -> tuple[tuple[int, int, str], ...]:
-        """The change begins above the tail, as a terminal may reach further back than that."""
-        old = self._shown()
-        if terminal.is_cut:  # of a flood that is not held whole, what the terminal reaches; the number is about right
-            self._tail_from, self._tail = terminal.reach
-        else:
-            if not self._missing:
-                self._head = self._note = ""
-            self._tail_from, self._tail = 0, terminal.text
-            self._skipped = self._missing
-        self._tail_bytes = len(self._tail.encode())
-        if self._note or self._tail_bytes > MAX_INLINE_STREAM_BYTES:
-            self._cut()
-        return ((0, len(old), self._shown()),)
-
-    def _shown(self) -> str:
-        return self._head + self._note + self._tail
-
-
 @dataclass(slots=True, eq=False)
 class _Stream:
     """An output that text may still be added to."""
@@ -220,7 +80,7 @@ class _Cell:
     clear_next: bool = False
     ended: bool = False
     short: list[_Stream] = field(default_factory=list)
-    changes: list[_Change] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     updated: dict[int, int] = field(default_factory=dict)  # index of an output -> its update among `changes`
 
 
@@ -280,7 +140,7 @@ class OutputWriter:
         fresh = {
             sha256: data
             for change in changes
-            if isinstance(change, (_Added, _Updated))
+            if isinstance(change, (Added, Updated))
             for sha256, data in change.contents.items()
             if sha256 not in self._handed
         }
@@ -295,7 +155,7 @@ class OutputWriter:
         changed, self._changed = self._changed, {}
         with self._doc.transaction(origin=SERVER_ORIGIN):
             for cell, state in changed.items():
-                _write(notebook.roots(self._doc).outputs, cell, state.changes)
+                write(notebook.roots(self._doc).outputs, cell, state.changes)
                 state.changes, state.updated = [], {}
                 if state.ended:
                     state.stream = None  # it can be taken up again from the document
@@ -314,7 +174,7 @@ class OutputWriter:
 
     def _adopt_cell(self, cell: CellId, entries: Any) -> None:
         is_known = cell in self._cells
-        if not is_known and (inline := sum(_inline_bytes(entry) for entry in entries)):
+        if not is_known and (inline := sum(inline_size_of(entry) for entry in entries)):
             self._cells[cell] = _Cell(inline=inline)
             self._inline += inline
         for index, entry in enumerate(entries):
@@ -349,7 +209,7 @@ class OutputWriter:
                 state.stream = None
         return state
 
-    def _change(self, cell: CellId, state: _Cell, change: _Change) -> None:
+    def _change(self, cell: CellId, state: _Cell, change: Change) -> None:
         state.changes.append(change)
         self._changed[cell] = state
 
@@ -376,10 +236,9 @@ class OutputWriter:
             case Stream(name, text):
                 self._stream(cell, state, name, text)
             case Failure(ename, evalue, traceback):
-                short, lines = _bounded(evalue, MAX_INLINE_DATA_BYTES // 4), _bounded_lines(traceback)
-                self._add(cell, state, failure_map(_bounded(ename, 1024), short, lines))
+                self._add(cell, state, failure_map(ename, evalue, traceback))
             case Display(data, metadata, display_id, True):
-                self._update(display_id, data, _bounded_metadata(metadata))
+                self._update(display_id, data, bounded_metadata(metadata))
             case Display(data, metadata, display_id):
                 self._add_data(cell, state, "display_data", data, metadata, display_id)
             case Result(data, metadata, display_id, count):
@@ -392,7 +251,7 @@ class OutputWriter:
         state.stale = state.clear_next = False
         self._inline -= state.inline
         state.count = state.inline = 0
-        self._change(cell, state, _Cleared())
+        self._change(cell, state, Cleared())
         for shown, places in list(self._displays.items()):
             for place in [place for place in places if place[0] == cell]:
                 del places[place]
@@ -405,7 +264,7 @@ class OutputWriter:
         if state.count == MAX_OUTPUTS:
             self._close_stream(cell, state)
             text = f"[A cell keeps its first {MAX_OUTPUTS:,} outputs; further ones are left out.]\n"
-            self._change(cell, state, _Added(stream_map("stderr", text)))
+            self._change(cell, state, Added(stream_map("stderr", text)))
             state.count += 1
         return state.count < MAX_OUTPUTS
 
@@ -422,9 +281,9 @@ class OutputWriter:
         if not self._has_room(cell, state):
             return
         limit = self._limit(state)
-        entry = data_map(kind, data, _bounded_metadata(metadata), display_id, count, limit)
-        self._add(cell, state, entry, _blobs_of(data, limit), display_id)
-        inline = sum(map(len, data.values())) - sum(len(value) for value, _ in _large(data, limit))
+        entry = data_map(kind, data, metadata, display_id, count, limit)
+        self._add(cell, state, entry, blobs_of(data, limit), display_id)
+        inline = inline_size(data, limit)
         state.inline += inline
         self._inline += inline
 
@@ -436,7 +295,7 @@ class OutputWriter:
         self._close_stream(cell, state)
         if display_id:
             self._displays.setdefault(display_id, {})[cell, state.count] = None
-        self._change(cell, state, _Added(entry, blobs or {}))
+        self._change(cell, state, Added(entry, blobs or {}))
         state.count += 1
 
     def _limit(self, state: _Cell) -> int:
@@ -452,8 +311,8 @@ class OutputWriter:
                 continue
             limit = self._limit(state)
             inline, blobs = split_data(data, limit)
-            contents = _blobs_of(data, limit)
-            change = _Updated(index, inline, metadata, json.dumps(blobs) if blobs else "", contents)
+            contents = blobs_of(data, limit)
+            change = Updated(index, inline, metadata, json.dumps(blobs) if blobs else "", contents)
             if index in state.updated:
                 state.changes[state.updated[index]] = change
             else:
@@ -473,7 +332,7 @@ class OutputWriter:
             self._close_stream(cell, state)
             held = sum(stream.terminal.kept for stream in state.short)
             state.stream = _Stream(state.count, name, Terminal(limit=max(0, MAX_WHOLE_CHARS - held)), Excerpt())
-            self._change(cell, state, _Added(stream_map(name, "")))
+            self._change(cell, state, Added(stream_map(name, "")))
             state.count += 1
         state.stream.terminal.write(text)
         state.stream.touched = True
@@ -494,7 +353,7 @@ class OutputWriter:
         stream = _Stream(state.count - 1, name, Terminal(excerpt.tail), excerpt)
         if stream.terminal.text != excerpt.tail:  # not ours: an import that never met a terminal
             edits = excerpt.update(0, stream.terminal.text, stream.terminal)
-            self._change(cell, state, _Edited(stream.index, edits))
+            self._change(cell, state, Edited(stream.index, edits))
         return stream
 
     def _close_stream(self, cell: CellId, state: _Cell) -> None:
@@ -509,21 +368,21 @@ class OutputWriter:
         was_short = stream.excerpt.is_short
         edits = stream.excerpt.update(*stream.terminal.take(), stream.terminal)
         if edits:
-            self._change(cell, state, _Edited(stream.index, edits))
+            self._change(cell, state, Edited(stream.index, edits))
         if stream.excerpt.is_short and not was_short and stream not in state.short:
             state.short.append(stream)
 
     def _name_wholes(self, cell: CellId, state: _Cell) -> None:
         for stream in state.short:
             if edits := stream.excerpt.settle(stream.terminal):
-                self._change(cell, state, _Edited(stream.index, edits))
+                self._change(cell, state, Edited(stream.index, edits))
             if stream.excerpt.is_short:
                 whole = (stream.excerpt.lost + stream.terminal.text).removesuffix("\r").encode()
                 if len(whole) > MAX_WHOLE_BYTES + len(CUT_NOTE.encode()):
                     whole = cut_bytes(whole.decode(), MAX_WHOLE_BYTES).encode() + CUT_NOTE.encode()
                 sha256 = hashlib.sha256(whole).hexdigest()
                 blobs = json.dumps({"text/plain": {"sha256": sha256, "size": len(whole)}})
-                self._change(cell, state, _Updated(stream.index, None, "", blobs, {sha256: whole}))
+                self._change(cell, state, Updated(stream.index, None, "", blobs, {sha256: whole}))
         state.short.clear()
 
 
@@ -534,63 +393,6 @@ def _joined(collected: Iterable[tuple[CellId, _Collected]]) -> Iterator[tuple[Ce
             yield from group
         else:
             yield cell, Stream(name, "".join(event.text for _, event in group if isinstance(event, Stream)))
-
-
-# -- into the document ---------------------------------------------------------------------------------------------
-
-
-def _write(outputs: Any, cell: CellId, changes: Iterable[_Change]) -> None:
-    """In place: whoever watches the array goes on watching it."""
-    array = outputs.get(cell)
-    for change in changes:
-        if not isinstance(array, Array):
-            if array is None and isinstance(change, _Cleared):
-                continue
-            outputs[cell] = array = Array()
-        match change:
-            case _Cleared():
-                if len(array):
-                    array.clear()
-            case _Added(entry):
-                array.append(entry)
-            case _Edited(index, edits):
-                entry = array[index] if index < len(array) else None
-                text = entry.get("text") if isinstance(entry, Map) else None
-                if isinstance(text, Text):
-                    _edit(text, edits)
-            case _Updated(index):
-                entry = array[index] if index < len(array) else None
-                if isinstance(entry, Map):
-                    _update_entry(entry, change)
-
-
-def _edit(text: Text, edits: Iterable[tuple[int, int, str]]) -> None:
-    for start, stop, value in edits:
-        size = len(str(text))
-        if start >= size:
-            notebook.append(text, value)
-        else:
-            notebook.replace(text, start, min(stop, size), value)
-
-
-def _update_entry(entry: Any, change: _Updated) -> None:
-    if change.data is not None:
-        values = entry.get("data")
-        if isinstance(values, Map):
-            for mime in list(values.keys()):
-                if mime not in change.data:
-                    del values[mime]
-            for mime, value in change.data.items():
-                if values.get(mime) != value:
-                    values[mime] = value
-        else:
-            entry["data"] = Map(dict(change.data))
-        if entry.get("metadata") != change.metadata:
-            entry["metadata"] = change.metadata
-    if change.blobs and entry.get("blobs") != change.blobs:
-        entry["blobs"] = change.blobs
-    elif not change.blobs and "blobs" in entry:
-        del entry["blobs"]
 
 
 def _unfinished(entry: Any, over: int = -1) -> Excerpt | None:
@@ -604,132 +406,6 @@ def _unfinished(entry: Any, over: int = -1) -> Excerpt | None:
 def _entries(outputs: Any, cell: CellId | str) -> Any:
     array = outputs.get(cell)
     return array if isinstance(array, Array) else ()
-
-
-# -- one output as the schema has it; `ipynb` uses these, too ------------------------------------------------------
-
-
-def stream_map(name: str, text: str) -> Any:
-    return Map({"output_type": "stream", "name": name, "text": Text(notebook.clean(text))})
-
-
-def failure_map(ename: str, evalue: str, traceback: Iterable[str]) -> Any:
-    return Map({"output_type": "error", "ename": ename, "evalue": evalue, "traceback": json.dumps(list(traceback))})
-
-
-def data_map(
-    kind: str,
-    data: Mapping[str, str],
-    metadata: str,
-    display_id: str = "",
-    count: int | None = None,
-    limit: int = MAX_INLINE_DATA_BYTES,
-) -> Any:
-    inline, blobs = split_data(data, limit)
-    entry: dict[str, object] = {"output_type": kind, "data": Map(inline), "metadata": metadata}
-    if count is not None:
-        entry["count"] = count
-    if display_id:
-        entry["display_id"] = display_id
-    if blobs:
-        entry["blobs"] = json.dumps(blobs)
-    return Map(entry)
-
-
-def split_data(
-    data: Mapping[str, str], limit: int = MAX_INLINE_DATA_BYTES
-) -> tuple[dict[str, str], dict[str, dict[str, object]]]:
-    """What stays in the document, and what is named as a Blob."""
-    blobs: dict[str, dict[str, object]] = {}
-    for value, mime in _large(data, limit):
-        content = blob_bytes(mime, value)
-        blobs[mime] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    return {mime: value for mime, value in data.items() if mime not in blobs}, blobs
-
-
-def blob_bytes(mime: str, value: str) -> bytes:
-    """The bytes that a value stands for: decoded where nbformat keeps base64."""
-    if is_base64(mime):
-        try:
-            return base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            pass  # no base64 after all: kept as the text it is
-    return value.encode()
-
-
-def left_out(size: int) -> str:
-    """The line that stands for the middle of a shortened stream."""
-    return f"\n[… {size:,} bytes left out; download the whole output …]\n"
-
-
-def cut_bytes(text: str, size: int, end: bool = False) -> str:
-    """At most `size` bytes of the text's beginning, or of its end, cut between characters."""
-    data = (text[-size:] if end else text[:size]).encode()
-    if len(data) <= size:
-        return text[-size:] if end else text[:size]
-    return (data[-size:] if end else data[:size]).decode(errors="ignore")
-
-
-def _large(data: Mapping[str, str], limit: int) -> list[tuple[str, str]]:
-    """Values over the bound, and the largest of a bundle that has many."""
-    large: list[tuple[str, str]] = []
-    room = _MAX_BUNDLE_BYTES
-    for size, mime, value in sorted((len(value.encode()), mime, value) for mime, value in data.items()):
-        room -= size
-        if size > limit or room < 0:
-            large.append((value, mime))
-    return large
-
-
-def _left_out_of(text: str) -> re.Match[str] | None:
-    """Our line on what is left out, where we put it; not one that a program printed."""
-    for found in _LEFT_OUT.finditer(text):
-        if STREAM_HEAD_BYTES - 4 < len(text[: found.start()].encode()) <= STREAM_HEAD_BYTES:
-            return found
-    return None
-
-
-def _inline_bytes(entry: Any) -> int:
-    """Of an output's data; its text is bounded as a stream."""
-    data = entry.get("data") if isinstance(entry, Map) else None
-    return sum(len(value) for value in data.values() if isinstance(value, str)) if isinstance(data, Map) else 0
-
-
-def _blobs_of(data: Mapping[str, str], limit: int) -> dict[str, bytes]:
-    contents = [blob_bytes(mime, value) for value, mime in _large(data, limit)]
-    return {hashlib.sha256(content).hexdigest(): content for content in contents}
-
-
-def _bounded(text: str, size: int) -> str:
-    short = cut_bytes(text, size)
-    return text if short == text else f"{short}\n[… {len(text.encode()) - len(short.encode()):,} bytes left out …]\n"
-
-
-def _bounded_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """A traceback's beginning and its end, which says the most."""
-    room = MAX_INLINE_DATA_BYTES // 2
-    if sum(len(json.dumps(line)) for line in lines) <= 2 * room:
-        return lines
-    lines = tuple(_bounded(line, room // 16) for line in lines)
-    head, tail = _fitting(lines, room), _fitting(lines[::-1], room)[::-1]
-    if len(head) + len(tail) >= len(lines):
-        return (*head, *lines[len(head) :])
-    return (*head, "[… the middle of the traceback is left out …]", *tail)
-
-
-def _fitting(lines: tuple[str, ...], room: int) -> tuple[str, ...]:
-    kept: list[str] = []
-    for line in lines:
-        room -= len(json.dumps(line)) + 2
-        if room < 0:
-            break
-        kept.append(line)
-    return tuple(kept)
-
-
-def _bounded_metadata(metadata: str) -> str:
-    size = len(metadata.encode())
-    return metadata if size <= MAX_INLINE_DATA_BYTES else json.dumps({"note": f"[{size:,} bytes of metadata left out]"})
 
 
 def _size(event: OutputEvent) -> int:

@@ -15,7 +15,8 @@ from pycrdt import Array, Doc, Map, Text
 from collab.messages import Clear, Display, Failure, Result, Stream, to_event
 from collab.model import MAX_INLINE_DATA_BYTES, MAX_INLINE_STREAM_BYTES, STREAM_HEAD_BYTES, STREAM_TAIL_BYTES, CellId
 from collab.notebook import SERVER_ORIGIN, NotebookDoc, roots
-from collab.outputs import MAX_OUTPUTS, OutputEvent, OutputWriter, blob_bytes
+from collab.output import blob_bytes
+from collab.outputs import MAX_OUTPUTS, OutputEvent, OutputWriter
 from collab.terminal import CUT_NOTE
 
 A, B = CellId("a"), CellId("b")
