@@ -8,10 +8,8 @@ import json
 import logging
 import secrets
 import time
-import uuid
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, assert_never
 
 import anyio
@@ -34,11 +32,14 @@ from collab.commands import (
     StartRuntime,
 )
 from collab.events import Event, Notice, QueueChanged, RuntimeChanged
+from collab.flight import Flight, resumed
+from collab.liveness import Liveness
 from collab.model import CellId, User
 from collab.outputs import OutputEvent
 from collab.questions import Questions, read
 from collab.recorder import Recorder
 from collab.room import CommandRefused, Room
+from collab.room_kernel import RoomKernel
 from collab.runtime import Kernel, KernelGone, KernelMessage, Runtime, RuntimeFailed
 from collab.store.blobs import Blobs
 from collab.store.store import Store, StoreError
@@ -51,58 +52,33 @@ _OTHER_HALF_S: Final = 2.0
 _LOST_REQUEST_S: Final = 2.0
 _BEGINS_WITHIN_S: Final = 2.0
 _INTERRUPTED_WITHIN_S: Final = 10.0
-_NOT_LIVE_AFTER_S: Final = 2.0
 _END_WITHIN_S: Final = 20.0
-_FIND_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 _MAX_QUEUE: Final = 10_000
 _MAX_RUNS_HEARD: Final = 10_000
 _MAX_PROMPT_CHARS: Final = 2000
-_GONE: Final = "The kernel was gone when the server came back."
 _ANSWER_LOST: Final = "The kernel's last word on this run was lost; its output may be incomplete."
-
-
-@dataclass(slots=True)
-class _Flight:
-    """The run in the kernel. It is over when both the reply and the idle have come (kernels.md E3)."""
-
-    run: rules.Run
-    id: str
-    source: str
-    session: str
-    sent: bool = False
-    heard: int = 0  # messages about it
-    replied: str = ""
-    idle: bool = False
-    gone: str = ""  # why the gateway says that there will be no reply
-    interrupted_by: str = ""
-    began: anyio.Event = field(default_factory=anyio.Event)
-    over: anyio.Event = field(default_factory=anyio.Event)
 
 
 class Executions:
     def __init__(self, room: Room, runtime: Runtime, store: Store, blobs: Blobs) -> None:
         self._room = room
         self._runtime = runtime
-        self._store = store
         self._recorder = Recorder(room, store, blobs)
         self._questions = Questions(runtime)
+        self._kernel = RoomKernel(room, runtime, store)
+        self._liveness = Liveness(room.id, store)
         self._left = read_left(room.doc, _now())
         running = self._left.running.run if self._left.running is not None else None
         self._state = rules.State("finding", running, self._left.waiting)
         self._operations: deque[rules.Operation] = deque()
         self._doing = False
-        self._kernel: Kernel | None = None
-        self._flight: _Flight | None = None
+        self._flight: Flight | None = None
         # msg_id -> cell, also of runs that are over: threads go on printing (kernels.md E4).
         self._cells: OrderedDict[str, CellId] = OrderedDict()
         self._requests = max(1, self._left.requests)
         self._last_started = 0
         self._receiving = False
         self._connections = 0
-        self._live_changed = anyio.Event()
-        self._noted_live: bool | None = None
-        self._listening = anyio.CancelScope()
-        self._turn = anyio.Lock()
         self._tasks: TaskGroup | None = None
         self._told: tuple[RuntimeChanged, QueueChanged] | None = None
 
@@ -119,13 +95,11 @@ class Executions:
         try:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._recorder.write_forever)
-                self._tasks.start_soon(self._note_live_forever)
+                self._tasks.start_soon(self._liveness.note_forever)
                 await self._adopt()
                 await anyio.sleep_forever()
         finally:
-            if self._noted_live and not self._state.live:
-                with anyio.CancelScope(shield=True):
-                    await self._note_live(False)
+            await self._liveness.close(self._state.live)
 
     def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> None:
         match command:
@@ -161,7 +135,7 @@ class Executions:
         self._recorder.flush()
         with anyio.move_on_after(_END_WITHIN_S):
             await checkpoint()  # so that it has its turn before us
-            async with self._turn:
+            async with self._kernel.turn:
                 pass
 
     # -- commands --------------------------------------------------------------------------------------------------
@@ -189,7 +163,7 @@ class Executions:
         self._do(rules.RequestRun(runs))
 
     def _interrupt(self, user: User) -> None:
-        flight, kernel = self._flight, self._kernel
+        flight, kernel = self._flight, self._kernel.current
         if flight is None or kernel is None:
             if self._state.running is not None:
                 raise CommandRefused("The server has just come back and looks for the runtime; try again in a moment.")
@@ -245,7 +219,7 @@ class Executions:
                     self._act(action)
         finally:
             self._doing = False
-        self._live_changed.set()
+        self._liveness.set(self._state.live)
         self._room.touch()
         self._tell()
 
@@ -255,10 +229,10 @@ class Executions:
                 self._spawn(self._start)
             case rules.RestartKernel():
                 self._forget_runs()
-                self._spawn(self._restart_kernel, self._kernel)
+                self._spawn(self._restart_kernel, self._kernel.current)
             case rules.StopKernel():
                 self._forget_runs()
-                self._spawn(self._stop, self._disconnect())
+                self._spawn(self._stop, self._kernel.disconnect())
             case rules.MarkQueued(run):
                 self._recorder.mark(
                     run.cell,
@@ -279,13 +253,13 @@ class Executions:
                 assert_never(action)
 
     def _execute(self, run: rules.Run) -> None:
-        kernel = self._kernel
+        kernel = self._kernel.current
         if kernel is None or notebook.cell_type(self._room.doc, run.cell) != "code":
             self._do(rules.RunDropped(run.cell, "The cell was deleted, or is no code any more."))
             return
         source = notebook.cell_source(self._room.doc, run.cell)
         started = self._last_started = max(_now(), self._last_started + 1)
-        flight = self._flight = _Flight(run, run_id(run.cell, started), source, kernel.session)
+        flight = self._flight = Flight(run, run_id(run.cell, started), source, kernel.session)
         self._hear(flight.id, run.cell)
         self._recorder.begin(
             run.cell,
@@ -330,11 +304,6 @@ class Executions:
         self._runtime.forget_unsent()
         self._questions.forget()
 
-    def _disconnect(self) -> Kernel | None:
-        self._listening.cancel()
-        kernel, self._kernel = self._kernel, None
-        return kernel
-
     def _tell(self) -> None:
         told, before = self._events(), self._told
         self._told = told
@@ -344,7 +313,7 @@ class Executions:
             self._room.tell(told[1])
 
     def _events(self) -> tuple[RuntimeChanged, QueueChanged]:
-        state, kernel = self._state, self._kernel
+        state, kernel = self._state, self._kernel.current
         session = kernel.session if kernel is not None and state.life in ("ready", "restarting") else ""
         name = kernel.name if kernel is not None else ""
         return (
@@ -358,73 +327,50 @@ class Executions:
         if self._tasks is not None:
             self._tasks.start_soon(task, *arguments)
 
-    async def _attempt(self, call: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await call()
-        except RuntimeFailed as error:
-            self._room.tell(Notice(str(error)))
-
     async def _start(self) -> None:
-        async with self._turn:
+        async with self._kernel.turn:
             if self._state.life != "starting":
                 return
-            id = str(uuid.uuid4())
-            await self._remember(id)  # before it is there: a crash while it starts leaves no kernel that nobody knows
             try:
-                kernel = await self._runtime.start(notebook.kernelspec(self._room.doc), self._room.id, id)
+                kernel = await self._kernel.start()
             except RuntimeFailed as error:
-                await self._remember("")
                 if self._state.life == "starting":
                     self._do(rules.KernelLost(str(error)))
                 return
-            if kernel.id != id:
-                await self._remember(kernel.id)
             if self._state.life == "starting":
                 self._connect(kernel, "")
                 self._do(rules.KernelReady())
             else:  # shut down meanwhile
-                await self._end_kernel(kernel)
+                await self._kernel.end(kernel)
 
     async def _restart_kernel(self, kernel: Kernel) -> None:
-        async with self._turn:
-            if self._kernel is not kernel:
+        async with self._kernel.turn:
+            if self._kernel.current is not kernel:
                 return
             try:
                 fresh = await self._runtime.restart(kernel.id)
             except RuntimeFailed as error:
-                if self._kernel is kernel:
+                if self._kernel.current is kernel:
                     self._lost(str(error))
                 return
-            if self._kernel is kernel and self._state.life == "restarting":
+            if self._kernel.current is kernel and self._state.life == "restarting":
                 self._use(fresh)
                 self._do(rules.KernelReady())
 
     async def _stop(self, kernel: Kernel | None) -> None:
-        async with self._turn:
+        async with self._kernel.turn:
             if kernel is not None:
-                await self._end_kernel(kernel)
-
-    async def _end_kernel(self, kernel: Kernel) -> None:
-        """The caller has the turn, so nobody has remembered another one meanwhile."""
-        await self._attempt(lambda: self._runtime.shut_down(kernel.id))
-        await self._remember("")
-
-    async def _remember(self, kernel: str) -> None:
-        try:
-            await self._store.remember(self._room.id, "kernel", kernel)
-        except StoreError as error:
-            log.warning("A kernel could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
+                await self._kernel.end(kernel)
 
     def _use(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+        self._kernel.current = kernel
         self._recorder.use(kernel.session)
 
     def _connect(self, kernel: Kernel, after: str) -> None:
-        self._listening.cancel()
-        self._listening = anyio.CancelScope()
-        self._use(kernel)
+        scope = self._kernel.connect(kernel)
+        self._recorder.use(kernel.session)
         self._recorder.adopt()
-        self._spawn(self._listen, kernel.id, after, self._listening)
+        self._spawn(self._listen, kernel.id, after, scope)
 
     async def _listen(self, kernel: str, after: str, scope: anyio.CancelScope) -> None:
         with scope:
@@ -441,14 +387,14 @@ class Executions:
             self._spawn(self._catch_up, self._connections)
 
     def _lost(self, reason: str) -> None:
-        kernel = self._disconnect()
+        kernel = self._kernel.disconnect()
         self._forget_runs()
         self._do(rules.KernelLost(reason))
         self._spawn(self._stop, kernel)  # a dead one takes a place in the gateway
 
     async def _check(self) -> None:
         """What a lost connection may have hidden: the kernel's death, or that somebody else restarted it."""
-        kernel = self._kernel
+        kernel = self._kernel.current
         if kernel is None or self._state.life != "ready":
             return
         now: Kernel | None = None
@@ -459,7 +405,7 @@ class Executions:
             reason = str(error)
         except RuntimeFailed:
             return
-        if self._kernel is not kernel or self._state.life != "ready":
+        if self._kernel.current is not kernel or self._state.life != "ready":
             return
         if now is None or now.state == "dead":
             self._lost(now.reason if now is not None and now.reason else reason)
@@ -473,10 +419,9 @@ class Executions:
 
     # -- a run in the kernel -----------------------------------------------------------------------------------------
 
-    async def _send(self, flight: _Flight) -> None:
+    async def _send(self, flight: Flight) -> None:
         """The mark is durable before the kernel hears of the run: after a crash there is no run that nobody knows."""
-        if not self._noted_live:
-            await self._note_live(True)
+        await self._liveness.note_live()
         await self._recorder.written()
         try:
             await self._room.commit()
@@ -485,17 +430,9 @@ class Executions:
         if self._flight is flight:
             self._send_execute(flight)
 
-    def _send_execute(self, flight: _Flight) -> None:
+    def _send_execute(self, flight: Flight) -> None:
         flight.sent = True
-        content = {
-            "code": flight.source,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": True,
-            "stop_on_error": False,
-        }
-        self._runtime.send("shell", "execute_request", flight.id, content)
+        self._runtime.send("shell", "execute_request", flight.id, flight.request)
 
     async def _catch_up(self, connection: int) -> None:
         """A connection that broke may have taken the request or the reply with it. The request is sent again, under
@@ -506,7 +443,7 @@ class Executions:
             return
         heard = flight.heard
         await anyio.sleep(_LOST_REQUEST_S)
-        if not self._is_silent(flight, heard) or not await self._is_idle() or not self._is_silent(flight, heard):
+        if not self._is_silent(flight, heard) or not await self._kernel.is_idle() or not self._is_silent(flight, heard):
             return
         if connection != self._connections:
             return  # the next one sees to it
@@ -515,49 +452,43 @@ class Executions:
         else:
             self._send_execute(flight)
 
-    async def _await_other_half(self, flight: _Flight) -> None:
+    async def _await_other_half(self, flight: Flight) -> None:
         """Of reply and idle, which may come in any order and with output between them (kernels.md E3)."""
         heard = -1
         while self._flight is flight:
-            if self._is_silent(flight, heard) and (flight.replied or await self._is_idle()):
+            if self._is_silent(flight, heard) and (flight.replied or await self._kernel.is_idle()):
                 if self._is_silent(flight, heard):
                     self._finish_without_answer(flight)
                 return
             heard = flight.heard
             await anyio.sleep(_OTHER_HALF_S)
 
-    def _is_silent(self, flight: _Flight, heard: int) -> bool:
+    def _is_silent(self, flight: Flight, heard: int) -> bool:
         """Nothing came of it since, although it could have."""
         return self._flight is flight and flight.heard == heard and not self._receiving and self._state.connected
 
-    async def _is_idle(self) -> bool:
-        kernel = self._kernel
-        if kernel is None:
-            return False
-        try:
-            return (await self._runtime.find(kernel.id)).state == "idle"
-        except RuntimeFailed:
-            return False
-
-    def _finish_without_answer(self, flight: _Flight) -> None:
+    def _finish_without_answer(self, flight: Flight) -> None:
         log.warning("A kernel never said how a run ended", extra={"notebook": self._room.id})
         flight.idle = True
         flight.replied = flight.replied or _ANSWER_LOST
         self._finish(flight)
 
-    async def _interrupt_kernel(self, flight: _Flight, kernel: Kernel) -> None:
+    async def _interrupt_kernel(self, flight: Flight, kernel: Kernel) -> None:
         """Between requests a kernel takes no interrupt: this one waits until the run is under way (kernels.md I2)."""
         with anyio.move_on_after(_BEGINS_WITHIN_S):
             await flight.began.wait()
         if self._flight is not flight:
             return
-        await self._attempt(lambda: self._runtime.interrupt(kernel.id))
+        try:
+            await self._runtime.interrupt(kernel.id)
+        except RuntimeFailed as error:
+            self._room.tell(Notice(str(error)))
         with anyio.move_on_after(_INTERRUPTED_WITHIN_S):
             await flight.over.wait()
         if self._flight is flight:
             self._room.tell(Notice("The cell does not heed the interrupt; restart the runtime to end it."))
 
-    async def _clear_stale(self, flight: _Flight) -> None:
+    async def _clear_stale(self, flight: Flight) -> None:
         """Old outputs stay until the first new one, or for 300 ms: no flicker (crdt.md O8)."""
         with anyio.move_on_after(_STALE_AFTER_S):
             await flight.over.wait()
@@ -595,7 +526,7 @@ class Executions:
         elif flight is not None:
             self._asked_or_replied(flight, event, message)
 
-    def _output(self, cell: CellId, flight: _Flight | None, event: messages.KernelEvent) -> None:
+    def _output(self, cell: CellId, flight: Flight | None, event: messages.KernelEvent) -> None:
         match event:
             case messages.Stream() | messages.Display() | messages.Result() | messages.Failure() | messages.Clear():
                 self._recorder.receive(cell, event)
@@ -609,7 +540,7 @@ class Executions:
             case _:
                 pass
 
-    def _asked_or_replied(self, flight: _Flight, event: messages.KernelEvent, message: KernelMessage) -> None:
+    def _asked_or_replied(self, flight: Flight, event: messages.KernelEvent, message: KernelMessage) -> None:
         cell = flight.run.cell
         match message.channel, event:
             case "stdin", messages.Prompt(text, password):
@@ -620,23 +551,20 @@ class Executions:
             case "shell", messages.Reply("aborted"):
                 flight.gone = event.evalue or "aborted"
                 self._spawn(self._check)
-            case "shell", messages.Reply(status):
-                flight.replied = "interrupted" if event.ename == "KeyboardInterrupt" else status
+            case "shell", messages.Reply():
+                flight.reply(event)
                 self._recorder.mark(cell, status=flight.replied)  # its message does not come twice
                 self._finish(flight)
             case _:
                 pass
 
-    def _finish(self, flight: _Flight) -> None:
+    def _finish(self, flight: Flight) -> None:
         if self._flight is not flight:
             return
-        if not flight.replied or not flight.idle:
+        if flight.is_complete:
+            self._do(rules.RunEnded(flight.run.cell, flight.status))
+        else:
             self._spawn(self._await_other_half, flight)
-            return
-        status = flight.replied
-        if status == "interrupted" and flight.interrupted_by:
-            status = f"interrupted by {flight.interrupted_by}"
-        self._do(rules.RunEnded(flight.run.cell, status))
 
     def _kernel_said(self, event: messages.KernelEvent, content: Mapping[str, object]) -> None:
         """Statuses of the gateway's own, which have no parent."""
@@ -653,52 +581,25 @@ class Executions:
     async def _adopt(self) -> None:
         """Finds the kernel again and goes on listening; runs that cannot be found are ended with the reason (O9)."""
         left = self._left
-        async with self._turn:
+        async with self._kernel.turn:
             for cell in left.broken:
                 self._recorder.mark(cell, state="failed", status=_ANSWER_LOST, finished=_now(), prompt=None)
             if self._state.live:
                 self._recorder.adopt()
             if left.running is not None and left.running.is_stale:
                 self._recorder.expect(left.running.run.cell)
-            kernel, reason = await self._find()
+            kernel, reason = await self._kernel.find(was_running=left.running is not None)
             if kernel is not None and left.running is not None:
                 await self._restore(kernel, left.running)
             if self._state.life not in ("finding", "starting"):  # shut down meanwhile
                 if kernel is not None:
-                    await self._end_kernel(kernel)
+                    await self._kernel.end(kernel)
             elif kernel is not None:
                 self._resume(kernel)
             elif left.running is not None or (left.waiting and reason):
                 self._do(rules.KernelLost(reason))
             else:
                 self._do(rules.KernelAbsent())
-
-    async def _find(self) -> tuple[Kernel | None, str]:
-        """The kernel of the server before, if it lives, and otherwise what was lost with it: nothing where it never
-        ran a cell."""
-        try:
-            known = await self._store.remembered(self._room.id, "kernel")
-        except StoreError as error:
-            return None, str(error)
-        if not known:
-            return None, "" if self._left.running is None else _GONE
-        reason = _GONE
-        for pause in (*_FIND_AGAIN_S, 0.0):
-            try:
-                kernel = await self._runtime.find(known)
-            except KernelGone:
-                break
-            except RuntimeFailed as error:
-                reason = str(error)
-                await anyio.sleep(pause)
-                continue
-            if kernel.state != "dead":
-                return kernel, ""
-            reason = kernel.reason or "The kernel died while the server was away."
-            await self._end_kernel(kernel)
-            break
-        ran = any(mark.session.startswith(f"{known}:") for mark in notebook.run_marks(self._room.doc).values())
-        return None, reason if ran else ""
 
     async def _restore(self, kernel: Kernel, left: LeftRun) -> None:
         """The whole of a stream that is shown shortened is only in memory until its run is over; the kernel's host has
@@ -723,40 +624,12 @@ class Executions:
         for id, cell in heard.cells.items():
             self._hear(id, cell)
         if left is not None:
-            self._flight = self._flight_of(left)
+            self._flight = resumed(left, notebook.cell_source(self._room.doc, left.run.cell))
             if left.is_stale:
                 self._spawn(self._clear_stale, self._flight)
         self._connect(kernel, heard.cursor)
         self._recorder.use(kernel.session, heard.newest, heard.cursor)
         self._do(rules.KernelReady())
-
-    def _flight_of(self, left: LeftRun) -> _Flight:
-        source = notebook.cell_source(self._room.doc, left.run.cell)
-        flight = _Flight(left.run, left.id, source, left.session, sent=True, replied=left.replied)
-        if left.began:
-            flight.began.set()
-        return flight
-
-    async def _note_live_forever(self) -> None:
-        """Whether a server that starts has to open this Notebook: yes at once, no when it has stayed so."""
-        while True:
-            await self._live_changed.wait()
-            self._live_changed = anyio.Event()
-            if self._state.live == self._noted_live:
-                continue
-            if not self._state.live:
-                with anyio.move_on_after(_NOT_LIVE_AFTER_S):
-                    await self._live_changed.wait()
-                    continue
-            await self._note_live(self._state.live)
-
-    async def _note_live(self, live: bool) -> None:
-        self._noted_live = live
-        try:
-            await self._store.set_live(self._room.id, live)
-        except StoreError as error:
-            self._noted_live = None
-            log.warning("A live notebook could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
 
 
 def _now() -> int:

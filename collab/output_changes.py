@@ -46,7 +46,7 @@ class Updated:
 Change: TypeAlias = Cleared | Added | Edited | Updated
 
 
-def write(outputs: Any, cell: CellId, changes: Iterable[Change]) -> None:
+def write_changes(outputs: Any, cell: CellId, changes: Iterable[Change]) -> None:
     """In place: whoever watches the array goes on watching it."""
     array = outputs.get(cell)
     for change in changes:

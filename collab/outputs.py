@@ -29,7 +29,7 @@ from collab.output import (
     split_data,
     stream_map,
 )
-from collab.output_changes import Added, Change, Cleared, Edited, Updated, write
+from collab.output_changes import Added, Change, Cleared, Edited, Updated, write_changes
 from collab.terminal import CUT_NOTE, MAX_WHOLE_CHARS, Terminal
 
 MAX_OUTPUTS: Final = 1000
@@ -155,7 +155,7 @@ class OutputWriter:
         changed, self._changed = self._changed, {}
         with self._doc.transaction(origin=SERVER_ORIGIN):
             for cell, state in changed.items():
-                write(notebook.roots(self._doc).outputs, cell, state.changes)
+                write_changes(notebook.roots(self._doc).outputs, cell, state.changes)
                 state.changes, state.updated = [], {}
                 if state.ended:
                     state.stream = None  # it can be taken up again from the document

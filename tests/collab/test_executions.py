@@ -37,8 +37,9 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is given up after seconds, is after a moment here."""
-    for name in ("_OTHER_HALF_S", "_LOST_REQUEST_S", "_STALE_AFTER_S", "_NOT_LIVE_AFTER_S"):
+    for name in ("_OTHER_HALF_S", "_LOST_REQUEST_S", "_STALE_AFTER_S"):
         monkeypatch.setattr(f"collab.executions.{name}", 0.05)
+    monkeypatch.setattr("collab.liveness._NOT_LIVE_AFTER_S", 0.05)
 
 
 async def test_a_run_leaves_its_whole_mark(tmp_path: Path) -> None:
@@ -346,7 +347,7 @@ async def test_a_shut_down_while_the_kernel_starts_leaves_none(tmp_path: Path) -
         server.ask(ShutDownRuntime(), BO)
         assert server.mark("a").status == "The runtime was shut down by Bo"
         server.gateway.let_go("start")
-        await server.until(lambda: "shut_down" in server.gateway.calls and not server.executions._turn.locked())
+        await server.until(lambda: "shut_down" in server.gateway.calls and not server.executions._kernel.turn.locked())
         assert (server.status, server.gateway.kernels) == ("none", {})
         assert await kernel_noted(server) == ""
 
@@ -371,7 +372,7 @@ async def test_a_shut_down_while_the_kernel_restarts_leaves_none(tmp_path: Path)
         await server.until(lambda: "restart" in server.gateway.calls)
         server.ask(ShutDownRuntime())
         server.gateway.let_go("restart")
-        await server.until(lambda: not server.gateway.kernels and not server.executions._turn.locked())
+        await server.until(lambda: not server.gateway.kernels and not server.executions._kernel.turn.locked())
         assert (server.status, server.gateway.kernels) == ("none", {})
         assert await kernel_noted(server) == ""
 

@@ -28,7 +28,7 @@ def anyio_backend() -> str:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_OTHER_HALF_S", "_LOST_REQUEST_S", "_STALE_AFTER_S"):
         monkeypatch.setattr(f"collab.executions.{name}", 0.05)
-    monkeypatch.setattr("collab.executions._FIND_AGAIN_S", (0.01, 0.01))
+    monkeypatch.setattr("collab.room_kernel._FIND_AGAIN_S", (0.01, 0.01))
 
 
 def say(server: Server, text: str, parent: str = "") -> None:

@@ -1,0 +1,108 @@
+"""The kernel of a Room: started, found again after a restart of ours, ended; and the one there is.
+
+The store remembers which it is. What is to happen to it, and what it says, is for `executions`.
+"""
+
+import logging
+import uuid
+from typing import Final
+
+import anyio
+
+from collab import notebook
+from collab.events import Notice
+from collab.room import Room
+from collab.runtime import Kernel, KernelGone, Runtime, RuntimeFailed
+from collab.store.store import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+_FIND_AGAIN_S: Final = (0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
+_GONE: Final = "The kernel was gone when the server came back."
+
+
+class RoomKernel:
+    """Who starts, finds, restarts or ends one holds `turn`: one at a time, and the store remembers the last."""
+
+    def __init__(self, room: Room, runtime: Runtime, store: Store) -> None:
+        self.turn = anyio.Lock()
+        self.current: Kernel | None = None
+        self._listening = anyio.CancelScope()
+        self._room = room
+        self._runtime = runtime
+        self._store = store
+
+    async def start(self) -> Kernel:
+        """Raises RuntimeFailed."""
+        id = str(uuid.uuid4())
+        await self._remember(id)  # before it is there: a crash while it starts leaves no kernel that nobody knows
+        try:
+            kernel = await self._runtime.start(notebook.kernelspec(self._room.doc), self._room.id, id)
+        except RuntimeFailed:
+            await self._remember("")
+            raise
+        if kernel.id != id:
+            await self._remember(kernel.id)
+        return kernel
+
+    async def find(self, was_running: bool) -> tuple[Kernel | None, str]:
+        """The kernel of the server before, if it lives, and otherwise what was lost with it: nothing where it never
+        ran a cell. `was_running` says that a mark tells of a run in it."""
+        try:
+            known = await self._store.remembered(self._room.id, "kernel")
+        except StoreError as error:
+            return None, str(error)
+        if not known:
+            return None, _GONE if was_running else ""
+        reason = _GONE
+        for pause in (*_FIND_AGAIN_S, 0.0):
+            try:
+                kernel = await self._runtime.find(known)
+            except KernelGone:
+                break
+            except RuntimeFailed as error:
+                reason = str(error)
+                await anyio.sleep(pause)
+                continue
+            if kernel.state != "dead":
+                return kernel, ""
+            reason = kernel.reason or "The kernel died while the server was away."
+            await self.end(kernel)
+            break
+        ran = any(mark.session.startswith(f"{known}:") for mark in notebook.run_marks(self._room.doc).values())
+        return None, reason if ran else ""
+
+    async def end(self, kernel: Kernel) -> None:
+        try:
+            await self._runtime.shut_down(kernel.id)
+        except RuntimeFailed as error:
+            self._room.tell(Notice(str(error)))
+        await self._remember("")
+
+    def connect(self, kernel: Kernel) -> anyio.CancelScope:
+        """The scope to listen to it in: cancelled when another one is connected, or none."""
+        self._listening.cancel()
+        self._listening = anyio.CancelScope()
+        self.current = kernel
+        return self._listening
+
+    def disconnect(self) -> Kernel | None:
+        self._listening.cancel()
+        kernel, self.current = self.current, None
+        return kernel
+
+    async def is_idle(self) -> bool:
+        """As the gateway says; False where it says nothing."""
+        kernel = self.current
+        if kernel is None:
+            return False
+        try:
+            return (await self._runtime.find(kernel.id)).state == "idle"
+        except RuntimeFailed:
+            return False
+
+    async def _remember(self, kernel: str) -> None:
+        try:
+            await self._store.remember(self._room.id, "kernel", kernel)
+        except StoreError as error:
+            log.warning("A kernel could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
