@@ -171,9 +171,9 @@ def test_any_runner_answers_and_a_password_is_seen_by_nobody(server: Served) -> 
     ask = "import getpass\nname = input('name? ')\nword = getpass.getpass('word? ')\nprint(name, len(word))"
     with opened(server, ask) as (client, id, tab), server.script(link(client, id, "runner")) as runner:
         command(runner, id, type="run_cells", cells=["a"])
-        tab.until(lambda: (mark := tab.mark("a")) is not None and "name" in mark.prompt)
+        tab.until(lambda: (mark := tab.mark("a")) is not None and "name? " in mark.prompt)
         command(runner, id, type="answer_input", cell="a", value="Ada")
-        tab.until(lambda: (mark := tab.mark("a")) is not None and "word" in mark.prompt)
+        tab.until(lambda: (mark := tab.mark("a")) is not None and "word? " in mark.prompt)
         tab.command("answer_input", cell="a", value=SECRET)
         tab.ended("a")
         assert tab.text("a") == f"name? Ada\nword? ········\nAda {len(SECRET)}\n"
