@@ -5,6 +5,7 @@ The store remembers which it is. What is to happen to it, and what it says, is f
 
 import logging
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ import anyio
 from collab import notebook
 from collab.events import Notice
 from collab.room import Room
-from collab.runtime import Kernel, KernelGone, Runtime, RuntimeFailed
+from collab.runtime import Kernel, KernelGone, KernelSpec, Runtime, RuntimeFailed
 from collab.store.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,24 @@ class RoomKernel:
         self._store = store
 
     async def start(self) -> Kernel:
-        """Raises RuntimeFailed."""
+        """Of the notebook's kind; if that is not there, of another one of its language, and everyone is told. The
+        notebook keeps the name it has. Raises RuntimeFailed."""
+        wanted, language = notebook.kernelspec(self._room.doc), notebook.language(self._room.doc)
+        specs = await self._runtime.specs()
+        spec = fitting_spec(wanted, language, specs)
+        if spec is None:
+            names = ", ".join(spec.name for spec in specs) or "none at all"
+            raise RuntimeFailed(f"This notebook needs a kernel for {language} ('{wanted}'); installed here: {names}.")
+        kernel = await self._start(spec.name)
+        if spec.name != wanted:
+            self._room.tell(Notice(f"There is no kernel '{wanted}' here; {spec.title} runs this notebook."))
+        return kernel
+
+    async def _start(self, spec: str) -> Kernel:
         id = str(uuid.uuid4())
         await self._remember(id)  # before it is there: a crash while it starts leaves no kernel that nobody knows
         try:
-            kernel = await self._runtime.start(notebook.kernelspec(self._room.doc), self._room.id, id)
+            kernel = await self._runtime.start(spec, self._room.id, id)
         except RuntimeFailed:
             await self._remember("")
             raise
@@ -106,3 +120,10 @@ class RoomKernel:
             await self._store.remember(self._room.id, "kernel", kernel)
         except StoreError as error:
             log.warning("A kernel could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
+
+
+def fitting_spec(wanted: str, language: str, specs: Sequence[KernelSpec]) -> KernelSpec | None:
+    """The one of that name, or else the first of that language: files name environments of other machines."""
+    named = [spec for spec in specs if spec.name == wanted]
+    alike = [spec for spec in specs if spec.language.lower() == language.lower()]
+    return next(iter(named + alike), None)

@@ -57,6 +57,15 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """A kind of kernel that can be started; `title` is what people see."""
+
+    name: str
+    language: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class KernelMessage:
     """A message as it came, decoded; buffers are left out. `content` is whatever the kernel made of it."""
 
@@ -80,6 +89,9 @@ class KernelMessage:
 
 class Runtime(Protocol):
     """The fake of tests/support passes the same suite, `tests/contracts/test_runtime.py`."""
+
+    async def specs(self) -> list[KernelSpec]:
+        """What can be started, the default first. Raises RuntimeFailed."""
 
     async def start(self, spec: str, folder: str, id: str) -> Kernel:
         """A new kernel that answers. `id` is a UUID and a wish: it can be found under it before this returns, where
@@ -129,6 +141,14 @@ class JupyterRuntime:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     # -- REST -----------------------------------------------------------------------------------------------------
+
+    async def specs(self) -> list[KernelSpec]:
+        answer = await self._call("GET", "/api/kernelspecs")
+        default, found = answer.get("default"), []
+        for name, entry in _mapping(answer.get("kernelspecs")).items():
+            spec = _mapping(_mapping(entry).get("spec"))
+            found.append(KernelSpec(name, str(spec.get("language", "")), str(spec.get("display_name", name))))
+        return sorted(found, key=lambda spec: spec.name != default)
 
     async def start(self, spec: str, folder: str, id: str) -> Kernel:
         answer = await self._call("POST", "/api/kernels", {"name": spec, "path": folder, "kernel_id": id})

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from collab.gateway import Address, Gateway
-from collab.runtime import JupyterRuntime, Kernel, KernelGone, Runtime, RuntimeFailed
+from collab.runtime import JupyterRuntime, Kernel, KernelGone, KernelSpec, Runtime, RuntimeFailed
 from tests.support.listener import Listener, kind
 from tests.support.runtime import FakeGateway, FakeRuntime
 
@@ -83,6 +83,13 @@ async def kernel_of(runtime: Runtime) -> AsyncIterator[Kernel]:
 def run(runtime: Runtime, id: str, code: str) -> None:
     content = {"code": code, "silent": False, "store_history": True, "allow_stdin": True, "stop_on_error": False}
     runtime.send("shell", "execute_request", id, content)
+
+
+async def test_what_can_be_started_is_listed(servers: AbstractAsyncContextManager[Servers]) -> None:
+    async with servers as server:
+        specs = await server().specs()
+        assert KernelSpec("python3", "python", "Python 3 (ipykernel)") in specs
+        assert specs[0].name == "python3"
 
 
 async def test_a_run_says_busy_what_it_prints_idle_and_replies(servers: AbstractAsyncContextManager[Servers]) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from collab.runtime import Kernel, KernelGone, KernelMessage, RuntimeFailed
+from collab.runtime import Kernel, KernelGone, KernelMessage, KernelSpec, RuntimeFailed
 
 _STATEMENT: Final = re.compile(
     r"(print\(input|print|getpass|raise ValueError|time\.sleep|os\._exit|wait)\('?([^')]*)'?\)+"
@@ -317,6 +317,9 @@ class FakeRuntime:
 
     def reconnect(self) -> None:
         self._reachable.set()
+
+    async def specs(self) -> list[KernelSpec]:
+        return [KernelSpec("python3", "python", "Python 3 (ipykernel)")]
 
     async def start(self, spec: str, folder: str, id: str) -> Kernel:
         await self.gateway.called("ask for a start")

@@ -12,6 +12,14 @@ export function usableRole(state: { readonly role: string | null; readonly phase
   return state.phase === "ended" && state.role !== null ? "viewer" : state.role;
 }
 
+/** Why what `needed` may do is not to be had now, or null. After the end nothing reaches the server any more. */
+export function refusalNow(
+  state: { readonly role: string | null; readonly phase: string },
+  needed: Role,
+): string | null {
+  return missingRole(state.role, needed) ?? (state.phase === "ended" ? "the connection has ended" : null);
+}
+
 /** "needs editor", or null when the role is enough. */
 export function missingRole(role: string | null, needed: Role | null): string | null {
   return needed === null || atLeast(role, needed) ? null : `needs ${needed}`;

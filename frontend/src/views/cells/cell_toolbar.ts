@@ -5,7 +5,8 @@ import { type IconName, icon } from "../shared/icons.ts";
 
 export interface CellToolbar {
   readonly dom: HTMLElement;
-  update(number: number, isText: boolean, editing: boolean, mayEdit: boolean): void;
+  /** `refused` says why its cell cannot be edited, or is null. */
+  update(number: number, isText: boolean, editing: boolean, refused: string | null): void;
 }
 
 const BUTTONS: readonly { readonly action: string; readonly name: string; readonly sign: IconName }[] = [
@@ -50,15 +51,15 @@ export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
 
   return {
     dom,
-    update(number, isText, editing, mayEdit) {
+    update(number, isText, editing, refused) {
       setAttribute(dom, "aria-label", `Actions for cell ${number}`);
       setAttribute(handle, "aria-label", `Move cell ${number}`);
-      setAttribute(handle, "aria-disabled", mayEdit ? null : "true");
-      setAttribute(handle, "data-tip", mayEdit ? "Drag to move, or use Up and Down here" : "Move: needs editor");
+      setAttribute(handle, "aria-disabled", refused === null ? null : "true");
+      setAttribute(handle, "data-tip", refused === null ? "Drag to move, or use Up and Down here" : `Move: ${refused}`);
       for (const button of acts) {
         const action = button.dataset["action"] ?? "";
         const name = button.getAttribute("aria-label") ?? "";
-        const disabled = !mayEdit && !FREE.has(action);
+        const disabled = refused !== null && !FREE.has(action);
         setAttribute(button, "aria-disabled", disabled ? "true" : null);
         if (action === "cell.edit") {
           button.hidden = !isText;
@@ -66,11 +67,7 @@ export function createCellToolbar(onAction: (id: string) => void): CellToolbar {
           finishing = editing;
           setAttribute(button, "aria-label", editing ? "Done" : "Edit");
         }
-        setAttribute(
-          button,
-          "data-tip",
-          disabled ? `${name}: needs editor` : (button.getAttribute("aria-label") ?? ""),
-        );
+        setAttribute(button, "data-tip", disabled ? `${name}: ${refused}` : (button.getAttribute("aria-label") ?? ""));
       }
     },
   };

@@ -4,7 +4,7 @@
  * the viewport and stay.
  */
 
-import { atLeast, missingRole, usableRole } from "../../actions/role.ts";
+import { atLeast, missingRole, refusalNow, usableRole } from "../../actions/role.ts";
 import { observeCell, observeOutputs, observeRun } from "../../notebook/observe.ts";
 import { cellOf, outputsOf, runOf } from "../../notebook/schema.ts";
 import type { Frames } from "../../outputs/frames.ts";
@@ -144,7 +144,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   const draw = (): void => {
     const cell = cellOf(notebook, id);
     if (cell === null || destroyed) return;
-    const { role, user } = session.store.getState();
+    const { user } = session.store.getState();
     const usable = usableRole(session.store.getState());
     const run = cell.type === "code" ? runOf(notebook, id) : null;
     const now = cell.type === "code" ? state() : cellState(id, null, []);
@@ -184,10 +184,10 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
       state: now,
       stale,
       people,
-      disabled: missingRole(role, "runner"),
+      disabled: refusalNow(session.store.getState(), "runner"),
       runKeys: on.runKeys,
     });
-    toolbar.update(number, cell.type === "markdown", context.openText, mayEdit);
+    toolbar.update(number, cell.type === "markdown", context.openText, refusalNow(session.store.getState(), "editor"));
     gap.update(number, mayEdit);
     prompt.update(run?.prompt ?? null, number, user !== null && atLeast(usable, "runner"), run?.userId === user?.id);
     drawOutputs();

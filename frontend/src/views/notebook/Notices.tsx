@@ -58,7 +58,7 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
         <Notice
           look="bad"
           sign="warning"
-          text={`The runtime stopped${runtime.reason === "" ? "" : `: ${runtime.reason.replace(/\.$/, "")}`}. Variables are lost; text and outputs are kept.`}
+          text={`The runtime is not running${runtime.reason === "" ? "" : `: ${runtime.reason.replace(/\.$/, "")}`}. Text and outputs are kept, variables are not.`}
           onDismiss={() => setQuietReason(runtime.reason)}
         >
           {atLeast(role, "runner") && (
