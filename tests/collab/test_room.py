@@ -836,7 +836,7 @@ async def test_t10_no_bytes_of_an_editor_break_a_room() -> None:
         honest = await bench.join()
         outcomes: set[int] = set()
         for number in range(400):
-            hostile = Tab(answers=False)
+            hostile = Tab(answers=False, follows=False)
             hostile.doc.apply_update(bench.room.doc.get_update())
             state = hostile.doc.get_state()
             hostile.type("x", rng.choice("ab"))

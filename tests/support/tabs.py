@@ -38,10 +38,17 @@ _numbers = count(1)
 
 
 class Tab:
-    """`answers` False: it says nothing by itself, the test speaks for it with `socket.push`."""
+    """`answers` False: it says nothing by itself, the test speaks for it with `socket.push`. `follows` False: it takes
+    no edits of others over, as one who asks for them with a forged state might break its own Doc by that."""
 
     def __init__(
-        self, name: str = "", role: Role = Role.EDITOR, *, user: User | None = None, answers: bool = True
+        self,
+        name: str = "",
+        role: Role = Role.EDITOR,
+        *,
+        user: User | None = None,
+        answers: bool = True,
+        follows: bool = True,
     ) -> None:
         number = next(_numbers)
         name = name or f"user {number}"
@@ -60,6 +67,7 @@ class Tab:
         self.synced = False
         self.sent = 0
         self._answers = answers
+        self._follows = follows
         self._live = False
         self._remote = False
         self._news = asyncio.Event()
@@ -150,6 +158,8 @@ class Tab:
                 self.synced = self.synced or payload[1] == STEP2
                 if payload[1] == UPDATE:
                     self.updates.append(update)
+                if not self._follows:
+                    return
                 self._remote = True
                 try:
                     self.doc.apply_update(update)
