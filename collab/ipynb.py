@@ -93,6 +93,8 @@ def _parse(data: bytes) -> Content:
     try:
         value: object = json.loads(text)
     except json.JSONDecodeError as error:
+        if not text.lstrip().startswith("{"):
+            raise BadNotebook("This is no notebook file: it does not begin with '{'.") from error
         reason = error.msg.removesuffix(" at")
         raise BadNotebook(f"This is not valid JSON: line {error.lineno}, column {error.colno}: {reason}.") from error
     except ValueError as error:  # Python's own bound on digits

@@ -34,7 +34,7 @@ V3 = {
 }
 
 BROKEN = [
-    (b"not json", "This is not valid JSON: line 1, column 1: Expecting value."),
+    (b"not json", "This is no notebook file: it does not begin with '{'."),
     (b'{\n  "cells": [\n    {,\n', "This is not valid JSON: line 3, column 6: "),
     (b"\xff\xfe{}", "This is no notebook: byte 0 is not UTF-8."),
     (b"[1]", "This is no notebook: the file holds a list, not an object."),

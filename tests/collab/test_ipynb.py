@@ -494,7 +494,7 @@ def _v3(*cells: object) -> Content:
 BROKEN: list[tuple[object, str]] = [
     (b"", "This is no notebook: the file is empty."),
     (b"\xff\xfe{", "This is no notebook: byte 0 is not UTF-8."),
-    (b"print(1)", "This is not valid JSON: line 1, column 1: Expecting value."),
+    (b"print(1)", "This is no notebook file: it does not begin with '{'."),
     (b'{\n "a": 1,\n "b" 2}', "This is not valid JSON: line 3, column 6: Expecting ':' delimiter."),
     (b'{"a": "\n"}', "This is not valid JSON: line 1, column 8: Invalid control character."),
     (b'{"nbformat": 4, "a": ' + b"9" * 5000 + b"}", "This file has a number of more than 4300 digits."),
