@@ -3,6 +3,7 @@
 Every Command may carry a `request` number of the client's choice; a `refused` event repeats it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -91,6 +92,55 @@ class Inspect:
     detail: Literal[0, 1] = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ExtendRuntime:
+    """Somebody is still here: the runtime is not to end for being idle. Nothing where it is not about to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRuntime:
+    """The state of a new runtime: a fresh process, and with `folder` an empty working folder."""
+
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAllRuntimes:
+    """The same for every kernel of the gateway, whoever's Notebook it belongs to."""
+
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseRuntime:
+    """What the Notebook's runtime is to be from its next start on; with `restart` it starts anew now, if there is one.
+
+    `kernel` is a kernelspec's name. The other wishes are as `kernels.md` has them ("0.25", "any", "4GiB"); empty: the
+    gateway's own default. `venv`: a virtual environment of the Notebook's own.
+    """
+
+    kernel: str
+    gpus: str = ""
+    gpu_memory: str = ""
+    memory: str = ""
+    cpus: str = ""
+    venv: bool = False
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttachRuntime:
+    """Run this Notebook's code on another Jupyter server. Its token is a secret: it is in no log, event or export."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DetachRuntime:
+    """Back to the runtime of this server; the kernel on the other one is shut down."""
+
+
 Command = (
     RunCells
     | CancelRuns
@@ -102,6 +152,12 @@ Command = (
     | AnswerInput
     | Complete
     | Inspect
+    | ExtendRuntime
+    | ResetRuntime
+    | ResetAllRuntimes
+    | ChooseRuntime
+    | AttachRuntime
+    | DetachRuntime
 )
 
 # The least role that may send each Command.
@@ -116,9 +172,21 @@ ROLE_FOR: Final[dict[type[Command], Role]] = {
     AnswerInput: Role.RUNNER,
     Complete: Role.RUNNER,
     Inspect: Role.RUNNER,
+    ExtendRuntime: Role.RUNNER,
+    ResetRuntime: Role.RUNNER,
+    # Other people's runtimes, and what our server connects to, are for who owns it; no link makes an owner.
+    ResetAllRuntimes: Role.OWNER,
+    ChooseRuntime: Role.EDITOR,
+    AttachRuntime: Role.OWNER,
+    DetachRuntime: Role.OWNER,
 }
 
 MAX_CODE_CHARS: Final = 1 << 20
+_MAX_WORD_CHARS: Final = 2000
+_SPEC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_GPUS: Final = re.compile(r"|any|\d{1,2}|0?\.\d{1,3}")
+_SIZE: Final = re.compile(r"|\d{1,6}(\.\d{1,3})? ?([KMGT]i?B?)?")
+_CPUS: Final = re.compile(r"|\d{1,3}(\.\d{1,2})?")
 
 
 def parse_command(value: object) -> Command:
@@ -181,6 +249,21 @@ def _flag(value: Mapping[object, object], key: str) -> bool:
     return flag
 
 
+def _wish(value: Mapping[object, object], key: str, form: re.Pattern[str], words: str) -> str:
+    wish = value.get(key, "")
+    if not isinstance(wish, str) or not form.fullmatch(wish):
+        raise BadCommand(f"'{key}' is {words}.")
+    return wish
+
+
+def _word(value: Mapping[object, object], key: str) -> str:
+    """The message does not repeat it: it may be a secret."""
+    word = value.get(key, "")
+    if not isinstance(word, str) or len(word) > _MAX_WORD_CHARS or not word.isprintable():
+        raise BadCommand(f"'{key}' is a line of at most {_MAX_WORD_CHARS} characters.")
+    return word.strip()
+
+
 _PARSERS: Final[dict[str, Callable[[Mapping[object, object]], Command]]] = {
     "run_cells": lambda v: RunCells(_cells(v), _sources(v)),
     "cancel_runs": lambda v: CancelRuns(_cells(v)),
@@ -190,6 +273,20 @@ _PARSERS: Final[dict[str, Callable[[Mapping[object, object]], Command]]] = {
     "shut_down_runtime": lambda v: ShutDownRuntime(),
     "clear_outputs": lambda v: ClearOutputs(_cells(v)),
     "answer_input": lambda v: AnswerInput(CellId(_text(v, "cell")), _text(v, "value")),
+    "extend_runtime": lambda v: ExtendRuntime(),
+    "reset_runtime": lambda v: ResetRuntime(_flag(v, "folder")),
+    "reset_all_runtimes": lambda v: ResetAllRuntimes(_flag(v, "folder")),
+    "choose_runtime": lambda v: ChooseRuntime(
+        _wish(v, "kernel", _SPEC_NAME, "the name of a kernelspec"),
+        _wish(v, "gpus", _GPUS, "a number of GPUs, a share such as 0.25, or any"),
+        _wish(v, "gpu_memory", _SIZE, "a size such as 4GiB"),
+        _wish(v, "memory", _SIZE, "a size such as 4GiB"),
+        _wish(v, "cpus", _CPUS, "a number such as 2 or 0.5"),
+        _flag(v, "venv"),
+        _flag(v, "restart"),
+    ),
+    "attach_runtime": lambda v: AttachRuntime(_word(v, "url"), _word(v, "token")),
+    "detach_runtime": lambda v: DetachRuntime(),
     "complete": lambda v: Complete(_number(v, "request"), _text(v, "code"), _number(v, "cursor")),
     "inspect": lambda v: Inspect(
         _number(v, "request"), _text(v, "code"), _number(v, "cursor"), 1 if v.get("detail") == 1 else 0

@@ -1,10 +1,11 @@
 """Events: what the server tells browsers. A closed union; the JSON is the fields plus `type`."""
 
 import json
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Final, Literal
 
 from collab.model import CellId, NotebookId, Role, RuntimeStatus, User, UserId
+from collab.usage import HeldGpu, KernelUsage, Limits, MachineUsage, NoticeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,21 @@ class Renamed:
 @dataclass(frozen=True, slots=True)
 class RuntimeChanged:
     """State of the shared Runtime. `kernel` is its display name, `session` changes with every fresh kernel,
-    `reason` says why it is dead or reconnecting, `by` who asked for an interrupt or restart."""
+    `reason` says why it is dead, reconnecting or still starting, `by` who asked for an interrupt or restart.
+
+    `stops_at` (ISO 8601) is when it ends unless somebody does something, empty when that is not near; `stops_why` says
+    what for, and only the idle end can be put off. `attached` is the address of the Jupyter server that somebody else
+    runs. `place` is the place in the line for a GPU, 1 for who is next, 0 for who does not wait."""
 
     status: RuntimeStatus
     kernel: str = ""
     session: str = ""
     reason: str = ""
     by: str = ""
+    stops_at: str = ""
+    stops_why: Literal["", "idle", "lifetime"] = ""
+    attached: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,27 @@ class Notice:
     user: UserId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RuntimeUsage:
+    """Once a second while somebody looks: what the Notebook's kernel uses, what it may use, the GPUs it holds, and
+    the machine it is on. Only gateways of ours say it; any of it may be absent."""
+
+    kernel: KernelUsage | None = None
+    limits: Limits | None = None
+    gpus: tuple[HeldGpu, ...] = ()
+    machine: MachineUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeNotice:
+    """The gateway has something to say to everyone: a limit was reached, the end is near, the kernel died or was
+    ended. `text` is one sentence."""
+
+    kind: NoticeKind
+    text: str
+    stops_at: str = ""
+
+
 Event = (
     Joined
     | Acknowledged
@@ -110,6 +140,8 @@ Event = (
     | Completions
     | Inspection
     | Notice
+    | RuntimeUsage
+    | RuntimeNotice
 )
 
 EVENT_TYPES: Final[dict[type[Event], str]] = {
@@ -124,6 +156,8 @@ EVENT_TYPES: Final[dict[type[Event], str]] = {
     Completions: "completions",
     Inspection: "inspection",
     Notice: "notice",
+    RuntimeUsage: "runtime_usage",
+    RuntimeNotice: "runtime_notice",
 }
 
 
@@ -141,7 +175,9 @@ def _plain(value: object) -> object:
         case User():
             return user_json(value)
         case tuple():
-            return list(value)
+            return [_plain(item) for item in value]
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
         case _:
             return value
 

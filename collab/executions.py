@@ -20,12 +20,18 @@ from collab import execution as rules
 from collab import messages, notebook
 from collab.commands import (
     AnswerInput,
+    AttachRuntime,
     CancelRuns,
+    ChooseRuntime,
     ClearOutputs,
     Command,
     Complete,
+    DetachRuntime,
+    ExtendRuntime,
     Inspect,
     Interrupt,
+    ResetAllRuntimes,
+    ResetRuntime,
     Restart,
     RunCells,
     ShutDownRuntime,
@@ -125,6 +131,15 @@ class Executions:
                 else:
                     answer(read(command, {}))
                 return
+            case (
+                ExtendRuntime()
+                | ResetRuntime()
+                | ResetAllRuntimes()
+                | ChooseRuntime()
+                | AttachRuntime()
+                | DetachRuntime()
+            ):
+                raise CommandRefused("This server cannot do that yet.")
             case _:
                 assert_never(command)
         # What was accepted is in the document by now, and is durable with the Room's next commit.

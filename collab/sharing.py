@@ -11,12 +11,18 @@ from typing import Final
 from collab.commands import (
     ROLE_FOR,
     AnswerInput,
+    AttachRuntime,
     CancelRuns,
+    ChooseRuntime,
     ClearOutputs,
     Command,
     Complete,
+    DetachRuntime,
+    ExtendRuntime,
     Inspect,
     Interrupt,
+    ResetAllRuntimes,
+    ResetRuntime,
     Restart,
     RunCells,
     ShutDownRuntime,
@@ -36,6 +42,12 @@ _DOING: Final[dict[type[Command], str]] = {
     AnswerInput: "Answering a prompt",
     Complete: "Completing code",
     Inspect: "Reading documentation from the runtime",
+    ExtendRuntime: "Keeping the runtime",
+    ResetRuntime: "Resetting the runtime",
+    ResetAllRuntimes: "Resetting all runtimes",
+    ChooseRuntime: "Choosing the runtime",
+    AttachRuntime: "Attaching a Jupyter server",
+    DetachRuntime: "Detaching a Jupyter server",
 }
 
 

@@ -10,13 +10,19 @@ from collab import commands, sharing
 from collab.commands import (
     ROLE_FOR,
     AnswerInput,
+    AttachRuntime,
     BadCommand,
     CancelRuns,
+    ChooseRuntime,
     ClearOutputs,
     Command,
     Complete,
+    DetachRuntime,
+    ExtendRuntime,
     Inspect,
     Interrupt,
+    ResetAllRuntimes,
+    ResetRuntime,
     Restart,
     RunCells,
     ShutDownRuntime,
@@ -40,6 +46,30 @@ GOOD: list[tuple[dict[str, Any], Command]] = [
     ({"type": "complete", "request": 0, "code": "x", "cursor": 1}, Complete(0, "x", 1)),
     ({"type": "inspect", "request": 1, "code": "x", "cursor": 0, "detail": 1}, Inspect(1, "x", 0, 1)),
     ({"type": "inspect", "request": 1, "code": "x", "cursor": 0, "detail": "1"}, Inspect(1, "x", 0, 0)),
+    ({"type": "extend_runtime"}, ExtendRuntime()),
+    ({"type": "reset_runtime"}, ResetRuntime()),
+    ({"type": "reset_runtime", "folder": True}, ResetRuntime(True)),
+    ({"type": "reset_all_runtimes", "folder": True}, ResetAllRuntimes(True)),
+    ({"type": "choose_runtime", "kernel": "bash"}, ChooseRuntime("bash")),
+    *(
+        ({"type": "choose_runtime", "kernel": "ir", "gpus": gpus}, ChooseRuntime("ir", gpus))
+        for gpus in ("0", "2", "0.25", ".5", "any")
+    ),
+    (
+        {
+            "type": "choose_runtime",
+            "kernel": "python3",
+            "gpus": "1",
+            "gpu_memory": "4GiB",
+            "memory": "1.5 G",
+            "cpus": "0.5",
+            "venv": True,
+            "restart": True,
+        },
+        ChooseRuntime("python3", "1", "4GiB", "1.5 G", "0.5", True, True),
+    ),
+    ({"type": "attach_runtime", "url": " http://h:1 ", "token": "s3"}, AttachRuntime("http://h:1", "s3")),
+    ({"type": "detach_runtime"}, DetachRuntime()),
 ]
 
 BAD: list[object] = [
@@ -49,6 +79,13 @@ BAD: list[object] = [
     {"type": "run_cells", "cells": "all", "sources": {"a": 1}},
     {"type": "run_cells", "cells": ["a"] * (MAX_CELLS + 1)},
     {"type": "restart", "run_all": 1},
+    {"type": "reset_runtime", "folder": "yes"},
+    *({"type": "choose_runtime", "kernel": name} for name in (None, "", "../etc", "a b")),
+    *({"type": "choose_runtime", "kernel": "p", "gpus": gpus} for gpus in (1, "-1", "many", "1.5")),
+    *({"type": "choose_runtime", "kernel": "p", key: "lots"} for key in ("gpu_memory", "memory", "cpus")),
+    {"type": "attach_runtime", "url": "http://h", "token": "a\r\nb"},
+    {"type": "attach_runtime", "url": 3, "token": "a"},
+    {"type": "attach_runtime", "url": "x" * 2001, "token": "a"},
     {"type": "answer_input", "cell": "a"},
     {"type": "answer_input", "cell": None, "value": "x"},
     {"type": "complete", "code": "x", "cursor": 1},
@@ -125,3 +162,10 @@ def test_any_value_is_a_command_or_a_bad_command(value: object) -> None:
 )
 def test_the_request_a_refusal_names(value: object, number: int | None) -> None:
     assert request_of(value) == number
+
+
+def test_the_token_of_an_attached_server_is_in_no_log() -> None:
+    assert "s3cret" not in repr(AttachRuntime("http://h", "s3cret"))
+    with pytest.raises(BadCommand) as raised:
+        parse_command({"type": "attach_runtime", "url": "http://h", "token": "s3cret\n"})
+    assert "s3cret" not in str(raised.value)

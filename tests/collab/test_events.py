@@ -19,9 +19,12 @@ from collab.events import (
     Renamed,
     RoleChanged,
     RuntimeChanged,
+    RuntimeNotice,
+    RuntimeUsage,
     event_json,
 )
 from collab.model import CellId, NotebookId, Role, User, UserId
+from collab.usage import GpuUsage, HeldGpu, KernelUsage, Limits, MachineGpu, MachineUsage
 
 ADA = User(UserId("u"), "Ada 🙂", "#112233", True)
 ADA_JSON = {"id": "u", "name": "Ada 🙂", "color": "#112233", "guest": True}
@@ -44,6 +47,10 @@ EVENTS: list[tuple[Event, dict[str, Any]]] = [
             "session": "k:1",
             "reason": "",
             "by": "Ada",
+            "stops_at": "",
+            "stops_why": "",
+            "attached": "",
+            "place": 0,
         },
     ),
     (QueueChanged((CellId("a"), CellId("b"))), {"type": "queue_changed", "cells": ["a", "b"]}),
@@ -55,6 +62,48 @@ EVENTS: list[tuple[Event, dict[str, Any]]] = [
     ),
     (Inspection(1, "\x1b[0mtext"), {"type": "inspection", "request": 1, "text": "\x1b[0mtext"}),
     (Notice("Hello.", UserId("u")), {"type": "notice", "text": "Hello.", "user": "u"}),
+    (
+        RuntimeUsage(
+            KernelUsage("2026-01-01T00:00:00Z", 12.5, 1 << 30, 3, None, (GpuUsage("GPU-1", 5, 40),), CellId("a")),
+            Limits(2 << 30, 1.5, 100, None),
+            (HeldGpu("GPU-1", "H100", 0.5, 40 << 30),),
+            MachineUsage(50, 8, 1, 2, 3, 4, (MachineGpu("GPU-1", "H100", 1, 2, 99),)),
+        ),
+        {
+            "type": "runtime_usage",
+            "kernel": {
+                "at": "2026-01-01T00:00:00Z",
+                "cpu_percent": 12.5,
+                "memory_bytes": 1 << 30,
+                "processes": 3,
+                "disk_bytes": None,
+                "gpus": [{"uuid": "GPU-1", "memory_bytes": 5, "utilisation": 40}],
+                "cell": "a",
+            },
+            "limits": {"memory_bytes": 2 << 30, "cpus": 1.5, "processes": 100, "disk_bytes": None},
+            "gpus": [{"uuid": "GPU-1", "name": "H100", "fraction": 0.5, "memory_bytes": 40 << 30}],
+            "machine": {
+                "cpu_percent": 50,
+                "cpu_count": 8,
+                "memory_bytes": 1,
+                "memory_total_bytes": 2,
+                "disk_bytes": 3,
+                "disk_total_bytes": 4,
+                "gpus": [
+                    {"uuid": "GPU-1", "name": "H100", "memory_bytes": 1, "memory_total_bytes": 2, "utilisation": 99}
+                ],
+            },
+        },
+    ),
+    (
+        RuntimeNotice("memory", "It used too much.", "2026-01-01T00:00:00Z"),
+        {
+            "type": "runtime_notice",
+            "kind": "memory",
+            "text": "It used too much.",
+            "stops_at": "2026-01-01T00:00:00Z",
+        },
+    ),
 ]
 
 

@@ -878,6 +878,12 @@ def _commands() -> list[tuple[dict[str, Any], Role]]:
         "AnswerInput": {"type": "answer_input", "cell": "a", "value": "x"},
         "Complete": {"type": "complete", "code": "x", "cursor": 1},
         "Inspect": {"type": "inspect", "code": "x", "cursor": 1},
+        "ExtendRuntime": {"type": "extend_runtime"},
+        "ResetRuntime": {"type": "reset_runtime", "folder": True},
+        "ResetAllRuntimes": {"type": "reset_all_runtimes"},
+        "ChooseRuntime": {"type": "choose_runtime", "kernel": "python3"},
+        "AttachRuntime": {"type": "attach_runtime", "url": "http://localhost:1", "token": "x"},
+        "DetachRuntime": {"type": "detach_runtime"},
     }
     assert set(bodies) == {kind.__name__ for kind in ROLE_FOR}
     return [(bodies[kind.__name__], role) for kind, role in ROLE_FOR.items()]

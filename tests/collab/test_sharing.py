@@ -5,12 +5,18 @@ import pytest
 
 from collab.commands import (
     AnswerInput,
+    AttachRuntime,
     CancelRuns,
+    ChooseRuntime,
     ClearOutputs,
     Command,
     Complete,
+    DetachRuntime,
+    ExtendRuntime,
     Inspect,
     Interrupt,
+    ResetAllRuntimes,
+    ResetRuntime,
     Restart,
     RunCells,
     ShutDownRuntime,
@@ -32,6 +38,12 @@ COMMANDS: list[tuple[Command, Role]] = [
     (AnswerInput(CellId("a"), "yes"), Role.RUNNER),
     (Complete(1, "x", 1), Role.RUNNER),
     (Inspect(1, "x", 1), Role.RUNNER),
+    (ExtendRuntime(), Role.RUNNER),
+    (ResetRuntime(), Role.RUNNER),
+    (ResetAllRuntimes(), Role.OWNER),
+    (ChooseRuntime("python3"), Role.EDITOR),
+    (AttachRuntime("http://localhost:8888", "secret"), Role.OWNER),
+    (DetachRuntime(), Role.OWNER),
 ]
 
 

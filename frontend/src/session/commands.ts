@@ -13,5 +13,21 @@ export type Command =
   | { readonly type: "shut_down_runtime" }
   | { readonly type: "clear_outputs"; readonly cells: readonly string[] | "all" }
   | { readonly type: "answer_input"; readonly cell: string; readonly value: string }
+  | { readonly type: "extend_runtime" }
+  | { readonly type: "reset_runtime"; readonly folder?: boolean }
+  | { readonly type: "reset_all_runtimes"; readonly folder?: boolean }
+  | {
+      readonly type: "choose_runtime";
+      /** Name of a kernelspec. The wishes are texts ("0.25", "any", "4GiB"); empty or absent: the gateway's default. */
+      readonly kernel: string;
+      readonly gpus?: string;
+      readonly gpu_memory?: string;
+      readonly memory?: string;
+      readonly cpus?: string;
+      readonly venv?: boolean;
+      readonly restart?: boolean;
+    }
+  | { readonly type: "attach_runtime"; readonly url: string; readonly token: string }
+  | { readonly type: "detach_runtime" }
   | { readonly type: "complete"; readonly code: string; readonly cursor: number }
   | { readonly type: "inspect"; readonly code: string; readonly cursor: number; readonly detail?: 0 | 1 };

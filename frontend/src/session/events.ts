@@ -1,4 +1,5 @@
 /** What the server tells the page (collab/events.py), parsed where it comes in. */
+import { parseUsage, type RuntimeUsage } from "./usage.ts";
 
 export interface User {
   readonly id: string;
@@ -16,6 +17,19 @@ export interface Completions {
   readonly end: number;
   readonly types: readonly string[];
 }
+
+export type NoticeKind =
+  | "idle"
+  | "lifetime"
+  | "memory"
+  | "disk"
+  | "output"
+  | "processes"
+  | "gpu"
+  | "culled"
+  | "restarted"
+  | "died"
+  | "other";
 
 export type Event =
   | {
@@ -36,13 +50,41 @@ export type Event =
       readonly session: string;
       readonly reason: string;
       readonly by: string;
+      /** ISO 8601; empty when the runtime is not about to end by itself. */
+      readonly stopsAt: string;
+      /** Only "idle" can be put off (extend_runtime). */
+      readonly stopsWhy: "" | "idle" | "lifetime";
+      /** Address of the Jupyter server of somebody else that runs this notebook; empty for our own gateway. */
+      readonly attached: string;
+      /** In the line for a GPU: 1 for who is next, 0 for who does not wait. */
+      readonly place: number;
     }
   | { readonly type: "queue_changed"; readonly cells: readonly string[] }
   | { readonly type: "refused"; readonly reason: string; readonly request: number | null; readonly command: string }
   | ({ readonly type: "completions"; readonly request: number } & Completions)
   | { readonly type: "inspection"; readonly request: number; readonly text: string }
-  | { readonly type: "notice"; readonly text: string; readonly user: string | null };
+  | { readonly type: "notice"; readonly text: string; readonly user: string | null }
+  | ({ readonly type: "runtime_usage" } & RuntimeUsage)
+  | {
+      readonly type: "runtime_notice";
+      readonly kind: NoticeKind;
+      readonly text: string;
+      /** ISO 8601, or empty. */
+      readonly stopsAt: string;
+    };
 
+const NOTICE_KINDS: readonly NoticeKind[] = [
+  "idle",
+  "lifetime",
+  "memory",
+  "disk",
+  "output",
+  "processes",
+  "gpu",
+  "culled",
+  "restarted",
+  "died",
+];
 const STATUSES: readonly RuntimeStatus[] = ["none", "starting", "idle", "busy", "restarting", "reconnecting", "dead"];
 
 /** Null for what is no event, or one of a type this page does not know: a newer server may say more. Fields of another
@@ -77,6 +119,10 @@ export function parseEvent(text: string): Event | null {
         session: string("session"),
         reason: string("reason"),
         by: string("by"),
+        stopsAt: string("stops_at"),
+        stopsWhy: value["stops_why"] === "idle" || value["stops_why"] === "lifetime" ? value["stops_why"] : "",
+        attached: string("attached"),
+        place: number("place"),
       };
     case "queue_changed":
       return { type: "queue_changed", cells: strings(value["cells"]) };
@@ -100,6 +146,15 @@ export function parseEvent(text: string): Event | null {
       return { type: "inspection", request: number("request"), text: string("text") };
     case "notice":
       return { type: "notice", text: string("text"), user: typeof value["user"] === "string" ? value["user"] : null };
+    case "runtime_usage":
+      return { type: "runtime_usage", ...parseUsage(value) };
+    case "runtime_notice":
+      return {
+        type: "runtime_notice",
+        kind: NOTICE_KINDS.find((kind) => kind === value["kind"]) ?? "other",
+        text: string("text"),
+        stopsAt: string("stops_at"),
+      };
     default:
       return null;
   }
