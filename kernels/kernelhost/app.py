@@ -13,9 +13,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kernelhost import reports
 from kernelhost.config import Config
 from kernelhost.handlers import failure, routes
 from kernelhost.kernels import Kernels
+from kernelhost.machine import sample_machine
+from kernelhost.meters import Meters
 
 
 def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starlette:
@@ -38,8 +41,10 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starle
                     return
 
         async with Kernels(config.root, config.keep_bytes).running() as kernels, anyio.create_task_group() as tasks:
+            meters = Meters(lambda: list(kernels.all), lambda: sample_machine(config.root))
             tasks.start_soon(watch, kernels)
-            yield {"kernels": kernels, "config": config, "activity": activity}
+            tasks.start_soon(meters.run)
+            yield {"kernels": kernels, "config": config, "activity": activity, "meters": meters}
             tasks.cancel_scope.cancel()
 
     # For pages of origins that the operator named; without one no page may read an answer (A10).
@@ -51,7 +56,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starle
         allow_headers=["*"],
     )
     return Starlette(
-        routes=routes,
+        routes=[*reports.routes, *routes],
         middleware=[cors] if config.origins else [],
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, Exception: on_error},

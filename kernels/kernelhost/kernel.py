@@ -25,6 +25,7 @@ from kernelhost.replay import Reader, Replay
 from kernelhost.requests import WORK, Requests
 from kernelhost.sockets import Sockets
 from kernelhost.specs import Spec
+from kernelhost.usage import Sampler, Usage
 from kernelhost.wire import BadMessage, Message
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Kernel:
         self._lock = asyncio.Lock()
         self._stopped = False
         self._process: Process | None = None
+        self._sampler: Sampler | None = None
         self._sockets: Sockets | None = None
         self._replay = replay
         self._seen: OrderedDict[str, int] = OrderedDict()
@@ -118,6 +120,15 @@ class Kernel:
             "generation": self.generation,
         }
         return model | ({"reason": self.reason} if self.reason else {})
+
+    async def usage(self) -> Usage | None:
+        """What its processes use now; None while it has none."""
+        sampler, now_s = self._sampler, anyio.current_time()
+        if sampler is None or self._process is None:
+            return None
+        if sampler.disk_is_due(now_s):
+            self._tasks.start_soon(sampler.measure_disk)
+        return sampler.sample(now_s, datetime.now(UTC), self._requests.running)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -209,6 +220,7 @@ class Kernel:
             process.close()
             raise CannotStart(f"it cannot be connected to ({error})") from error
         self._process, self._sockets = process, sockets
+        self._sampler = Sampler(process.pid, self._cwd, anyio.current_time())
         self._tasks.start_soon(self._run, process, sockets)
 
     def _check_not_stopped(self) -> None:

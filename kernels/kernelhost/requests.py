@@ -46,6 +46,11 @@ class Requests:
         return bool(self._begun)
 
     @property
+    def running(self) -> str | None:
+        """The msg_id of an execute request whose code is running."""
+        return next(iter(self._begun), None)
+
+    @property
     def executing(self) -> bool:
         return self._executing > 0
 

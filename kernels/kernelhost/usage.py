@@ -1,0 +1,133 @@
+"""What one kernel uses now. Sampled where the kernel runs and never through it: a busy kernel answers late, and a
+question to it would be work of its own (kernels.md section 15)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import anyio
+
+from kernelhost.disk import folder_bytes
+from kernelhost.tree import members
+
+DISK_EVERY_S: Final = 30.0
+# A folder too large to count is looked at this seldom; any walk takes at most a twentieth of one core.
+_DISK_UNKNOWN_EVERY_S: Final = 600.0
+_DISK_SHARE: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class GpuUsage:
+    """`utilisation` is a percentage of the device; None where it cannot be told by process."""
+
+    uuid: str
+    memory_bytes: int
+    utilisation: float | None
+
+    def json(self) -> dict[str, object]:
+        return {"uuid": self.uuid, "memory_bytes": self.memory_bytes, "utilisation": self.utilisation}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """`cpu_percent` is of one core, since the sample before. `disk_bytes` None: not counted, or too many files.
+    `request` is the msg_id of the execute_request that runs."""
+
+    at: datetime
+    cpu_percent: float
+    memory_bytes: int
+    processes: int
+    disk_bytes: int | None = None
+    gpus: tuple[GpuUsage, ...] = ()
+    request: str | None = None
+
+    def json(self) -> dict[str, object]:
+        return {
+            "at": self.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "cpu_percent": self.cpu_percent,
+            "memory_bytes": self.memory_bytes,
+            "processes": self.processes,
+            "disk_bytes": self.disk_bytes,
+            "gpus": [gpu.json() for gpu in self.gpus],
+            "request": self.request,
+        }
+
+
+def usage_of(value: Mapping[str, Any]) -> Usage:
+    """The inverse of `Usage.json`, for what a host process of ours sent."""
+    return Usage(
+        datetime.strptime(value["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC),
+        value["cpu_percent"],
+        value["memory_bytes"],
+        value["processes"],
+        value["disk_bytes"],
+        tuple(GpuUsage(gpu["uuid"], gpu["memory_bytes"], gpu["utilisation"]) for gpu in value["gpus"]),
+        value["request"],
+    )
+
+
+class Cage(Protocol):
+    """What holds all processes of a kernel, also those that left its tree. None: it does not count that."""
+
+    def pids(self) -> Iterable[int]: ...
+
+    def memory(self) -> int | None: ...
+
+    def cpu_seconds(self) -> float | None: ...
+
+
+class GpuMeter(Protocol):
+    def of(self, pids: set[int]) -> tuple[GpuUsage, ...]:
+        """What these processes, by their numbers on the host, use of the devices the kernel was given."""
+
+
+class Sampler:
+    """Of one process of one kernel; a restarted kernel has another. `now_s` is monotonic seconds."""
+
+    def __init__(
+        self, pid: int, folder: Path, now_s: float, cage: Cage | None = None, gpus: GpuMeter | None = None
+    ) -> None:
+        self._pid = pid
+        self._folder = folder
+        self._cage = cage
+        self._gpus = gpus
+        self._before_s = now_s
+        self._cpu_s = 0.0
+        self._disk: int | None = None
+        self._disk_at_s = now_s
+
+    def sample(self, now_s: float, at: datetime, request: str | None = None) -> Usage:
+        cage = self._cage
+        found = members([self._pid] if cage is None else [self._pid, *cage.pids()])
+        memory = cage.memory() if cage is not None else None
+        cpu_s = cage.cpu_seconds() if cage is not None else None
+        if memory is None:
+            memory = sum(member.memory_bytes for member in found)
+        if cpu_s is None:
+            cpu_s = sum(member.cpu_s for member in found)
+        # A child that nobody waited for takes its time with it, so the sum may shrink.
+        spent_s, passed_s = max(0.0, cpu_s - self._cpu_s), now_s - self._before_s
+        self._cpu_s, self._before_s = cpu_s, now_s
+        return Usage(
+            at,
+            round(100 * spent_s / passed_s, 1) if passed_s > 0 else 0.0,
+            memory,
+            len(found),
+            self._disk,
+            self._gpus.of({member.pid for member in found}) if self._gpus is not None else (),
+            request,
+        )
+
+    def disk_is_due(self, now_s: float) -> bool:
+        return now_s >= self._disk_at_s
+
+    async def measure_disk(self, clock_s: Callable[[], float] = anyio.current_time) -> None:
+        """In a thread, as a folder may be large or on a slow network."""
+        begun_s = clock_s()
+        self._disk_at_s = begun_s + _DISK_UNKNOWN_EVERY_S  # not twice at once
+        self._disk = await anyio.to_thread.run_sync(folder_bytes, self._folder, abandon_on_cancel=True)
+        ended_s = clock_s()
+        wait_s = _DISK_UNKNOWN_EVERY_S if self._disk is None else DISK_EVERY_S
+        self._disk_at_s = ended_s + max(wait_s, _DISK_SHARE * (ended_s - begun_s))
