@@ -24,7 +24,7 @@ from kernelhost.process import CannotStart, Process
 from kernelhost.replay import Reader, Replay
 from kernelhost.requests import WORK, Requests
 from kernelhost.sockets import Sockets
-from kernelhost.specs import Spec
+from kernelhost.spec import Spec
 from kernelhost.usage import Sampler, Usage
 from kernelhost.wire import BadMessage, Message
 
@@ -65,7 +65,7 @@ class Client(Protocol):
 
 
 class Kernel:
-    """`gone` is called when a client asked for its end (`shutdown_request`)."""
+    """`gone` is called when a client asked for its end (`shutdown_request`), `told` when the model may have changed."""
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class Kernel:
         replay: Replay,
         tasks: TaskGroup,
         gone: Callable[[], None] = lambda: None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = id
         self.home = home
@@ -90,6 +91,7 @@ class Kernel:
         self._cwd = cwd
         self._tasks = tasks
         self._gone = gone
+        self._told = told
         self._lock = asyncio.Lock()
         self._stopped = False
         self._process: Process | None = None
@@ -108,6 +110,11 @@ class Kernel:
         self._interrupted = False
         # msg_id of a question of ours -> that of a request which the kernel may have forgotten.
         self._doubtful: dict[str, str] = {}
+
+    @property
+    def pid(self) -> int:
+        """Of its process; 0 while it has none."""
+        return self._process.pid if self._process is not None else 0
 
     def model(self) -> dict[str, object]:
         """As Jupyter has it; `last_activity` always has microseconds and a Z (A11)."""
@@ -464,11 +471,13 @@ class Kernel:
     def _settle(self) -> None:
         if self.state in ("idle", "busy"):
             self.state = "busy" if self._requests.busy else "idle"
+        self._told()
         self._changed.set()
 
     def _set_state(self, state: State) -> None:
         self.state = state
         self.last_activity = datetime.now(UTC)
+        self._told()
 
     def _add(self, item: Message, session: str | None = None, passing: bool = False) -> None:
         self._replay.add(item, session, passing)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from kernelhost.sockets import PORTS
-from kernelhost.specs import Spec
+from kernelhost.spec import Spec
 
 _LOG_BYTES: Final = 64 << 10
 _MAX_LOG_BYTES: Final = 4 << 20

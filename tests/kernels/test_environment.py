@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from kernelhost.environment import kernel_environment, working_folder
-from kernelhost.specs import Spec
+from kernelhost.spec import Spec
 
 SECRETS = {
     "COLLAB_TOKEN": "s",
