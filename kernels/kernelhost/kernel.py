@@ -11,6 +11,7 @@ import signal
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias
@@ -25,7 +26,7 @@ from kernelhost.replay import Reader, Replay
 from kernelhost.requests import WORK, Requests
 from kernelhost.sockets import Sockets
 from kernelhost.spec import Spec
-from kernelhost.usage import Sampler, Usage
+from kernelhost.usage import Report, Sampler
 from kernelhost.wire import BadMessage, Message
 
 log = logging.getLogger(__name__)
@@ -128,14 +129,15 @@ class Kernel:
         }
         return model | ({"reason": self.reason} if self.reason else {})
 
-    async def usage(self) -> Usage | None:
+    async def report(self) -> Report | None:
         """What its processes use now; None while it has none."""
         sampler, now_s = self._sampler, anyio.current_time()
         if sampler is None or self._process is None:
             return None
         if sampler.disk_is_due(now_s):
             self._tasks.start_soon(sampler.measure_disk)
-        return sampler.sample(now_s, datetime.now(UTC), self._requests.running)
+        report = sampler.sample(now_s, datetime.now(UTC), self._requests.running)
+        return replace(report, held=len(self._held))
 
     # -- life -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -16,7 +16,7 @@ import anyio
 
 from kernelhost.history import History
 from kernelhost.machine import Machine
-from kernelhost.usage import Usage
+from kernelhost.usage import GpuUsage, Report, Usage
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ class Metered(Protocol):
     @property
     def id(self) -> str: ...
 
-    async def usage(self) -> Usage | None:
-        """Now; None when it has no process."""
+    async def report(self) -> Report | None:
+        """Of now; None when it has no process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +82,23 @@ class Reader:
 
 
 class Meters:
-    """Use `run()` in a task group."""
+    """Use `run()` in a task group. `gpus` says what each kernel's processes use of the devices of this machine."""
 
     def __init__(
         self,
         kernels: Callable[[], list[Metered]],
         machine: Callable[[], Machine],
+        gpus: Callable[[Mapping[str, tuple[int, ...]]], Mapping[str, tuple[GpuUsage, ...]]] = lambda pids: {},
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.machine: Machine | None = None
         self._kernels = kernels
         self._sample_machine = machine
+        self._gpus = gpus
         self._now_s = now_s
         self._histories: dict[str, History] = {}
+        self._reports: dict[str, Report] = {}
+        self._came: set[str] = set()
         self._asked: set[str] = set()
         self._asked_at_s = float("-inf")
         self._woken = anyio.Event()
@@ -109,13 +113,17 @@ class Meters:
             self._woken.set()
 
     def last(self, kernel: str) -> Usage | None:
-        history = self._histories.get(kernel)
+        """The newest sample; None for a kernel that has no process."""
+        history = self._histories.get(kernel) if kernel in self._reports else None
         return history.last if history is not None else None
 
     def all(self) -> Mapping[str, Usage]:
         """The newest sample of each kernel."""
-        found = {id: history.last for id, history in self._histories.items()}
-        return {id: sample for id, sample in found.items() if sample is not None}
+        return {id: sample for id in self._reports if (sample := self.last(id)) is not None}
+
+    def report(self, kernel: str) -> Report | None:
+        """The newest of a kernel, for what its host holds."""
+        return self._reports.get(kernel)
 
     def samples(self, kernel: str) -> list[Usage]:
         """Of the last hour, oldest first."""
@@ -165,8 +173,9 @@ class Meters:
                 begun_s = anyio.current_time()
                 kernels = self._kernels()
                 ids = {kernel.id for kernel in kernels}
-                for gone in self._histories.keys() - ids:
-                    del self._histories[gone]
+                for gone in (self._histories.keys() | self._reports.keys()) - ids:
+                    self._histories.pop(gone, None)
+                    self._reports.pop(gone, None)
                 waiting = [kernel for kernel in kernels if kernel.id not in self._asked]
                 with anyio.move_on_after(_ROUND_S):
                     async with anyio.create_task_group() as round:
@@ -174,12 +183,21 @@ class Meters:
                             done = anyio.Event()
                             tasks.start_soon(self._sample, kernel, done)
                             round.start_soon(done.wait)
+                self._count()
                 self.machine = self._sample_machine()
                 self._frame = ""
                 for reader in self._readers:
                     reader.sample = True
                     reader.wake()
                 await self._rest(begun_s)
+
+    def _count(self) -> None:
+        """Of what came since the last round, also of who came late."""
+        reports = {id: self._reports[id] for id in self._came if id in self._reports}
+        self._came.clear()
+        gpus = self._gpus({id: report.pids for id, report in reports.items()})
+        for id, report in reports.items():
+            self._histories.setdefault(id, History()).add(replace(report.usage, gpus=gpus.get(id, ())))
 
     async def _rest(self, begun_s: float) -> None:
         if self._is_watched():
@@ -196,9 +214,12 @@ class Meters:
         self._asked.add(kernel.id)
         try:
             with anyio.move_on_after(_SAMPLE_WITHIN_S):
-                sample = await kernel.usage()
-                if sample is not None:
-                    self._histories.setdefault(kernel.id, History()).add(sample)
+                report = await kernel.report()
+                if report is None:
+                    self._reports.pop(kernel.id, None)
+                else:
+                    self._reports[kernel.id] = report
+                    self._came.add(kernel.id)
         except OSError:
             log.warning("A kernel's usage cannot be sampled", exc_info=True, extra={"kernel": kernel.id})
         finally:

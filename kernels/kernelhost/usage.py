@@ -68,6 +68,37 @@ def usage_of(value: Mapping[str, Any]) -> Usage:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a host process tells of its kernel. `pids` are numbers on its machine, for the GPUs' accounts; the rest is
+    what the host holds for clients: bytes of output, bytes dropped at the bound so far, requests that wait."""
+
+    usage: Usage
+    pids: tuple[int, ...] = ()
+    journal_bytes: int = 0
+    dropped_bytes: int = 0
+    held: int = 0
+
+    def json(self) -> dict[str, object]:
+        return {
+            "usage": self.usage.json(),
+            "pids": list(self.pids),
+            "journal_bytes": self.journal_bytes,
+            "dropped_bytes": self.dropped_bytes,
+            "held": self.held,
+        }
+
+
+def report_of(value: Mapping[str, Any]) -> Report:
+    return Report(
+        usage_of(value["usage"]),
+        tuple(value["pids"]),
+        value["journal_bytes"],
+        value["dropped_bytes"],
+        value["held"],
+    )
+
+
 class Cage(Protocol):
     """What holds all processes of a kernel, also those that left its tree. None: it does not count that."""
 
@@ -78,27 +109,19 @@ class Cage(Protocol):
     def cpu_seconds(self) -> float | None: ...
 
 
-class GpuMeter(Protocol):
-    def of(self, pids: set[int]) -> tuple[GpuUsage, ...]:
-        """What these processes, by their numbers on the host, use of the devices the kernel was given."""
-
-
 class Sampler:
     """Of one process of one kernel; a restarted kernel has another. `now_s` is monotonic seconds."""
 
-    def __init__(
-        self, pid: int, folder: Path, now_s: float, cage: Cage | None = None, gpus: GpuMeter | None = None
-    ) -> None:
+    def __init__(self, pid: int, folder: Path, now_s: float, cage: Cage | None = None) -> None:
         self._pid = pid
         self._folder = folder
         self._cage = cage
-        self._gpus = gpus
         self._before_s = now_s
         self._cpu_s = 0.0
         self._disk: int | None = None
         self._disk_at_s = now_s
 
-    def sample(self, now_s: float, at: datetime, request: str | None = None) -> Usage:
+    def sample(self, now_s: float, at: datetime, request: str | None = None) -> Report:
         cage = self._cage
         found = members([self._pid] if cage is None else [self._pid, *cage.pids()])
         memory = cage.memory() if cage is not None else None
@@ -110,15 +133,9 @@ class Sampler:
         # A child that nobody waited for takes its time with it, so the sum may shrink.
         spent_s, passed_s = max(0.0, cpu_s - self._cpu_s), now_s - self._before_s
         self._cpu_s, self._before_s = cpu_s, now_s
-        return Usage(
-            at,
-            round(100 * spent_s / passed_s, 1) if passed_s > 0 else 0.0,
-            memory,
-            len(found),
-            self._disk,
-            self._gpus.of({member.pid for member in found}) if self._gpus is not None else (),
-            request,
-        )
+        percent = round(100 * spent_s / passed_s, 1) if passed_s > 0 else 0.0
+        usage = Usage(at, percent, memory, len(found), self._disk, (), request)
+        return Report(usage, tuple(member.pid for member in found))
 
     def disk_is_due(self, now_s: float) -> bool:
         return now_s >= self._disk_at_s
