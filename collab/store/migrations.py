@@ -74,6 +74,19 @@ _STEPS: Final = (
     UPDATE notebooks SET search_row = search.rowid FROM search WHERE search.notebook = notebooks.id;
     CREATE UNIQUE INDEX notebooks_by_search_row ON notebooks (search_row);
     """,
+    # A snapshot stands for the updates up to its `seq`. Blobs of before have no time: they are old.
+    """
+    CREATE TABLE snapshots (
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        sha256 TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (notebook, epoch, seq)
+    ) STRICT;
+    ALTER TABLE blobs ADD COLUMN added TEXT;
+    """,
 )
 
 

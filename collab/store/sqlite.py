@@ -1,6 +1,6 @@
 """The Store in one SQLite file: the update log and its group commit, and one thread each to write and to read.
 
-What else is in the file is in `_library` and `_people`: plain functions over a connection.
+What else is in the file, and the log's SQL, is in `_log`, `_library` and `_people`: functions over a connection.
 """
 
 import asyncio
@@ -17,10 +17,11 @@ import aiosqlite
 import anyio
 
 from collab.model import NotebookId
+from collab.store import _log
 from collab.store._library import SQLiteLibrary
 from collab.store._people import SQLitePeople
 from collab.store.migrations import migrate
-from collab.store.store import Log, LogEntry, NoNotebook, StoreError
+from collab.store.store import Log, LogEntry, StoreError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -73,7 +74,10 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople):
         await asyncio.shield(done)
 
     async def load(self, notebook: NotebookId) -> Log:
-        return await self._database.read(lambda db: _load(db, notebook))
+        return await self._database.read(lambda db: _log.load(db, notebook))
+
+    async def compact(self, notebook: NotebookId, epoch: int, seq: int, snapshot: bytes) -> None:
+        await self._database.write(lambda db: _log.compact(db, notebook, epoch, seq, snapshot, _now()))
 
     async def commit_forever(self) -> None:
         """The one task that writes the log: whatever waits becomes one transaction."""
@@ -108,7 +112,7 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople):
 
         def change(db: sqlite3.Connection) -> None:
             for append in batch:
-                _append(db, append.notebook, append.epoch, append.updates, now)
+                _log.append(db, append.notebook, append.epoch, append.updates, now)
 
         try:
             await self._database.write(change)
@@ -184,28 +188,6 @@ def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], 
             db.execute("ROLLBACK")
         raise
     return result
-
-
-def _append(db: sqlite3.Connection, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], now: str) -> None:
-    row = db.execute(
-        "UPDATE notebooks SET seq = seq + ?, updated = ? WHERE id = ? AND epoch = ? RETURNING seq",
-        (len(updates), now, notebook, epoch),
-    ).fetchone()
-    if row is None:
-        raise NoNotebook("The notebook is gone.")
-    first = row[0] - len(updates) + 1
-    db.executemany(
-        "INSERT INTO updates (notebook, epoch, seq, user, data, at) VALUES (?, ?, ?, ?, ?, ?)",
-        [(notebook, epoch, seq, entry.user, entry.data, now) for seq, entry in enumerate(updates, first)],
-    )
-
-
-def _load(db: sqlite3.Connection, notebook: NotebookId) -> Log:
-    row = db.execute("SELECT epoch FROM notebooks WHERE id = ?", (notebook,)).fetchone()
-    if row is None:
-        raise NoNotebook("The notebook is gone.")
-    rows = db.execute("SELECT data FROM updates WHERE notebook = ? AND epoch = ? ORDER BY seq", (notebook, row[0]))
-    return Log(row[0], tuple(data for (data,) in rows))
 
 
 def _settle(batch: Sequence[_Append], error: StoreError | None) -> None:

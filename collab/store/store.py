@@ -31,10 +31,22 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """All updates of a Notebook's current epoch, oldest first."""
+    """A Notebook's current epoch, oldest first: `updates` begin with the snapshot when there is one, which stands for
+    everything before it; `seq` is the number of the last of them."""
 
     epoch: int
     updates: tuple[bytes, ...]
+    seq: int
+    has_snapshot: bool = False
+
+    @property
+    def snapshot_bytes(self) -> int:
+        return len(self.updates[0]) if self.has_snapshot else 0
+
+    @property
+    def tail(self) -> tuple[bytes, ...]:
+        """What was logged after the snapshot."""
+        return self.updates[self.has_snapshot :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,14 @@ class UpdateLog(Protocol):
         """
 
     async def load(self, notebook: NotebookId) -> Log:
-        """Raises NoNotebook."""
+        """Raises NoNotebook, and StoreError for a log that is damaged beyond what an older snapshot mends."""
+
+    async def compact(self, notebook: NotebookId, epoch: int, seq: int, snapshot: bytes) -> None:
+        """From now on `snapshot` stands for everything up to `seq`, which was read from this log.
+
+        The snapshot before it and all that was logged after that one stay, for the case that this one is damaged; what
+        is older goes. One that is no newer than the newest changes nothing. Raises NoNotebook and StoreError.
+        """
 
 
 class Library(Protocol):

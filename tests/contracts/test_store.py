@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from collab.model import NotebookId, Role, User, UserId
 from collab.sharing import Grant
+from collab.store import migrations
 from collab.store.sqlite import SQLiteStore, open_sqlite
 from collab.store.store import Found, Link, LogEntry, NoNotebook, NotebookRow, StoreError, UpdateLog
 from tests.support.logs import MemoryLog
@@ -128,6 +129,30 @@ async def test_n1_another_epoch_takes_nothing(shelf: Shelf) -> None:
     with pytest.raises(NoNotebook):
         await shelf.log.append(A, 2, [LogEntry("", b"x")])
     assert (await shelf.log.load(A)).updates == (b"first",)
+
+
+async def test_g1_a_snapshot_stands_for_what_was_before_it(shelf: Shelf) -> None:
+    await shelf.log.append(A, 1, [LogEntry("ada", b"second"), LogEntry("ada", b"third")])
+    await shelf.log.compact(A, 1, 2, b"first and second")
+    await shelf.log.append(A, 1, [LogEntry("ada", b"fourth")])
+    found = await shelf.log.load(A)
+    assert found.updates == (b"first and second", b"third", b"fourth")
+    assert (found.seq, found.has_snapshot, found.tail) == (4, True, (b"third", b"fourth"))
+    assert found.snapshot_bytes == len(b"first and second")
+    await shelf.log.compact(A, 1, 4, b"all four")
+    assert (await shelf.log.load(A)).updates == (b"all four",)
+
+
+async def test_a_snapshot_that_is_no_newer_or_of_what_was_never_logged_changes_nothing(shelf: Shelf) -> None:
+    await shelf.log.append(A, 1, [LogEntry("ada", b"second")])
+    await shelf.log.compact(A, 1, 2, b"both")
+    for seq in (1, 2, 3):
+        await shelf.log.compact(A, 1, seq, b"other")
+    assert (await shelf.log.load(A)).updates == (b"both",)
+    with pytest.raises(NoNotebook):
+        await shelf.log.compact(A, 2, 2, b"of another epoch")
+    with pytest.raises(NoNotebook):
+        await shelf.log.compact(B, 1, 1, b"of another notebook")
 
 
 async def test_one_append_that_fails_fails_alone(shelf: Shelf) -> None:
@@ -272,18 +297,16 @@ async def test_migrations_are_numbered_and_opening_again_changes_nothing(tmp_pat
     async with open_sqlite(path) as store:
         await store.create(row(A), b"first", "some text")
     first = schema(path)
-    assert first[0] == 2
+    assert first[0] == len(migrations._STEPS)
     async with open_sqlite(path) as store:
         assert [found.notebook.id for found in await store.notebooks(None, "some")] == [A]
     assert schema(path) == first
 
 
 async def test_data_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    from collab.store.migrations import _STEPS
-
     path = tmp_path / "collab.sqlite"
     db = sqlite3.connect(path)
-    db.executescript(f"{_STEPS[0]} PRAGMA user_version = 1;")
+    db.executescript(f"{migrations._STEPS[0]} PRAGMA user_version = 1;")
     for id, text in ((A, "apples"), (B, "pears")):
         db.execute("INSERT INTO notebooks VALUES (?, 'Old', 1, 1, ?, ?, NULL, 0)", (id, str(NOW), str(NOW)))
         db.execute("INSERT INTO search VALUES (?, 'Old', ?)", (id, text))
@@ -295,14 +318,12 @@ async def test_data_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
         assert [found.notebook.title for found in await store.notebooks(None, "plums")] == ["New"]
         await store.delete(A)
         assert await store.notebooks(None, "apples") == []
-    assert schema(path)[0] == 2
+    assert schema(path)[0] == len(migrations._STEPS)
 
 
 async def test_a_migration_that_breaks_leaves_the_version_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from collab.store import migrations
-
     path = tmp_path / "collab.sqlite"
     async with open_sqlite(path) as store:
         await store.create(row(A), b"first", "")
@@ -610,3 +631,50 @@ async def test_tokens_are_not_in_the_database(store: SQLiteStore) -> None:
         ]
     )
     assert set(columns) == {"token_hash"}
+
+
+# -- snapshots --------------------------------------------------------------------------------------------------------
+
+
+async def compacted(store: SQLiteStore) -> None:
+    """Five updates, with snapshots of the first two and of the first four."""
+    await store.create(row(A), b"1", "")
+    await store.append(A, 1, [LogEntry("", b"2"), LogEntry("", b"3")])
+    await store.compact(A, 1, 2, b"12")
+    await store.append(A, 1, [LogEntry("", b"4"), LogEntry("", b"5")])
+    await store.compact(A, 1, 4, b"1234")
+
+
+async def test_g2_a_damaged_snapshot_is_replaced_by_the_one_before_it_and_loses_nothing(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    await compacted(store)
+    assert (await store.load(A)).updates == (b"1234", b"5")
+    damage(tmp_path, "UPDATE snapshots SET data = x'00' WHERE seq = 4")
+    assert (await store.load(A)).updates == (b"12", b"3", b"4", b"5")
+    damage(tmp_path, "UPDATE snapshots SET data = x'00'")
+    with pytest.raises(StoreError, match=r"damaged: updates are missing\. Restore a backup"):
+        await store.load(A)
+
+
+async def test_a_hole_in_the_log_is_noticed(store: SQLiteStore, tmp_path: Path) -> None:
+    await compacted(store)
+    damage(tmp_path, "DELETE FROM updates WHERE seq = 5")
+    with pytest.raises(StoreError, match="updates are missing"):
+        await store.load(A)
+
+
+async def test_what_two_snapshots_stand_for_is_not_kept_a_third_time(store: SQLiteStore, tmp_path: Path) -> None:
+    await compacted(store)
+    with closing(sqlite3.connect(tmp_path / "collab.sqlite")) as db:
+        assert db.execute("SELECT seq FROM updates ORDER BY seq").fetchall() == [(3,), (4,), (5,)]
+        assert db.execute("SELECT seq FROM snapshots ORDER BY seq").fetchall() == [(2,), (4,)]
+    await store.compact(A, 1, 5, b"12345")
+    with closing(sqlite3.connect(tmp_path / "collab.sqlite")) as db:
+        assert db.execute("SELECT seq FROM updates").fetchall() == [(5,)]
+        assert db.execute("SELECT seq FROM snapshots ORDER BY seq").fetchall() == [(4,), (5,)]
+
+
+def damage(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "collab.sqlite")) as db, db:
+        db.execute(statement)

@@ -11,6 +11,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self._epochs: dict[NotebookId, int] = {}
         self._rows: dict[NotebookId, list[LogEntry]] = {}
+        self._snapshots: dict[NotebookId, list[tuple[int, bytes]]] = {}
         self._open = asyncio.Event()
         self._open.set()
         self.trouble: str = ""
@@ -32,6 +33,7 @@ class MemoryLog:
 
     def delete(self, notebook: NotebookId) -> None:
         del self._epochs[notebook], self._rows[notebook]
+        self._snapshots.pop(notebook, None)
 
     def rows(self, notebook: NotebookId) -> list[LogEntry]:
         return list(self._rows[notebook])
@@ -56,7 +58,20 @@ class MemoryLog:
         self.loading -= 1
         if notebook not in self._epochs:
             raise NoNotebook("The notebook is gone.")
-        return Log(self._epochs[notebook], tuple(entry.data for entry in self._rows[notebook]))
+        rows = [entry.data for entry in self._rows[notebook]]
+        snapshots = self._snapshots.get(notebook)
+        if snapshots:
+            seq, snapshot = snapshots[-1]
+            return Log(self._epochs[notebook], (snapshot, *rows[seq:]), len(rows), True)
+        return Log(self._epochs[notebook], tuple(rows), len(rows))
+
+    async def compact(self, notebook: NotebookId, epoch: int, seq: int, snapshot: bytes) -> None:
+        await asyncio.sleep(0)
+        if self._epochs.get(notebook) != epoch:
+            raise NoNotebook("The notebook is gone.")
+        snapshots = self._snapshots.setdefault(notebook, [])
+        if (snapshots[-1][0] if snapshots else 0) < seq <= len(self._rows[notebook]):
+            snapshots.append((seq, snapshot))
 
     # -- what Rooms need besides -------------------------------------------------------------------------------------
 
