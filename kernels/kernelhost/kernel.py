@@ -21,9 +21,11 @@ import zmq
 from anyio.abc import TaskGroup
 
 from kernelhost import messages
+from kernelhost.activity import ACTIVITY
+from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.process import CannotStart, Process
 from kernelhost.replay import Reader, Replay
-from kernelhost.requests import WORK, Requests
+from kernelhost.requests import Requests
 from kernelhost.sockets import Sockets
 from kernelhost.spec import Spec
 from kernelhost.usage import Report, Sampler
@@ -85,7 +87,7 @@ class Kernel:
         self.generation = 0
         self.state: State = "starting"
         self.reason = ""
-        self.last_activity = datetime.now(UTC)
+        self.created = self.last_activity = datetime.now(UTC)
         self.clients: set[Client] = set()
         self._spec = spec
         self._environment = spec.environment(environment)
@@ -150,23 +152,32 @@ class Kernel:
                 self._stopped = True
                 raise
 
-    async def restart(self) -> None:
-        """A fresh process under the same id. Raises KernelFailed."""
+    async def restart(self, empty_below: Path | None = None) -> None:
+        """A fresh process under the same id; its folder, which must be below `empty_below`, is emptied if that is
+        given. Raises KernelFailed, and NotEmptied when it runs again but the folder is not empty."""
+        not_emptied: NotEmptied | None = None
         async with self._lock:
             self._check_not_stopped()
             self._set_state("restarting")
-            self._abandon("The kernel was restarted.")
+            self._abandon("The kernel was restarted." if empty_below is None else "The kernel was reset.")
             self._publish_status()
             await self._end_process()
+            if empty_below is not None:
+                try:
+                    await anyio.to_thread.run_sync(empty_folder, empty_below, self._cwd)
+                except NotEmptied as error:
+                    not_emptied = error
             await self._start()
+        if not_emptied is not None:
+            raise not_emptied
 
-    async def stop(self) -> None:
+    async def stop(self, reason: str = "The kernel was shut down.") -> None:
         """For good. Takes at most a few seconds, also while the kernel is starting."""
         self._stopped = True
         self._changed.set()
         async with self._lock:
             if self.state != "dead" or not self.reason:
-                self.reason = "The kernel was shut down."
+                self.reason = reason
             self._set_state("dead")
             self._abandon(self.reason)
             self._publish_status()
@@ -374,7 +385,7 @@ class Kernel:
             self._replay.retire_question(client.session)
         else:
             self._requests.ask(client.session, item)
-        if item.type in WORK:
+        if item.type in ACTIVITY:
             self.last_activity = datetime.now(UTC)
         if self.state == "dead":
             self._abandon(self.reason)
@@ -491,8 +502,10 @@ class Kernel:
         self._add(self._status(), passing=True)
 
     def _status(self) -> Message:
-        """The present state, with no parent (H8)."""
-        return messages.status(self.state, reason=self.reason, generation=self.generation)
+        """The present state, with no parent (H8). To JupyterLab `restarting` is a kernel that died by itself and came
+        back: it says so in a dialog, and connects anew (H9)."""
+        state = "starting" if self.state == "restarting" else self.state
+        return messages.status(state, reason=self.reason, generation=self.generation)
 
     def _abandon(self, why: str) -> None:
         """Answers everything outstanding, so that no client waits for ever (Q5)."""
