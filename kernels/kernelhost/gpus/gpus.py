@@ -1,0 +1,241 @@
+"""Gives GPUs to kernels: finds the devices, keeps ledger and line, and watches that nobody takes more than its part."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+import anyio
+
+from kernelhost.gpus.grant import NOTHING, Grant, variables
+from kernelhost.gpus.ledger import Ledger
+from kernelhost.gpus.line import MAX_WAITING, Line, LineFull
+from kernelhost.gpus.mps import running_mps
+from kernelhost.gpus.nvml import Device, GpuProcess, Nvml, NvmlFailed
+from kernelhost.gpus.overuse import Interrupt, Overuse, Stop
+from kernelhost.gpus.owners import owner_of
+from kernelhost.gpus.policy import DEFAULT, Policy, allowed, size_of
+from kernelhost.gpus.wish import BadWish, Wish, gib, read_wish
+
+log = logging.getLogger(__name__)
+
+_SAMPLE_EVERY_S: Final = 1.0
+_RETRY_AFTER_S: Final = 10
+
+
+class TooMuch(Exception):
+    """No kernel may have this, now or later; the message is one sentence."""
+
+
+class NoneFree(Exception):
+    """Who asks again gets one by and by; the message says so. `position` counts from 1, None without a place."""
+
+    def __init__(self, sentence: str, position: int | None) -> None:
+        super().__init__(sentence)
+        self.position = position
+        self.retry_after_s = _RETRY_AFTER_S
+
+
+class Watched(Protocol):
+    """The kernels, to the watch."""
+
+    def roots(self) -> Mapping[int, str]:
+        """The kernel of each process that is the first of one: all that it starts are its."""
+
+    async def gpu_overused(self, kernel: str, sentence: str) -> None:
+        """Tells the people of a kernel, and interrupts it."""
+
+    async def gpu_stopped(self, kernel: str, sentence: str) -> None:
+        """Stops it, for this reason."""
+
+
+class Gpus:
+    def __init__(self, nvml: Nvml, policy: Policy = DEFAULT, now: Callable[[], float] = time.monotonic) -> None:
+        self._nvml = nvml
+        self._policy = policy
+        self._now = now
+        self._ledger = Ledger(allowed(policy, _devices(nvml)))
+        self._line = Line()
+        self._overuse = Overuse()
+        self._used: dict[str, dict[str, GpuProcess]] = {}  # kernel -> device -> of all its processes together
+        for device in self._ledger.devices:
+            log.info("A GPU is given to kernels", extra={"gpu": device.uuid, "device": device.name})
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return self._ledger.devices
+
+    def wish(self, env: Mapping[str, object], metadata: Mapping[str, object]) -> Wish | None:
+        """What a kernel asks for that is started with these. Raises BadWish, and TooMuch for what nobody may have."""
+        if self._policy.devices == "off":
+            return None
+        asks = any(env.get(name) is not None for name in ("KERNEL_GPUS", "KERNEL_GPU_MEMORY"))
+        asks = asks or any(metadata.get(name) is not None for name in ("gpus", "gpu_memory"))
+        if not asks:
+            return self._policy.unasked if self.devices else None
+        wish = read_wish(env, metadata, self._policy.any_is)
+        if wish is None:
+            return None
+        if not self.devices:
+            raise BadWish("There is no GPU on this machine: ask for none, with KERNEL_GPUS=0.")
+        most = self._policy.most
+        if most is not None and size_of(wish) > most:
+            raise TooMuch(f"A kernel may have {float(most):g} GPU here, and this one asks for {wish}.")
+        if Ledger(self.devices).place(wish, most) is None:
+            raise TooMuch(f"No kernel can have {wish} here: {self._inventory()}.")
+        return wish
+
+    def take(self, kernel: str, wish: Wish | None, keeps_place: bool = True) -> Grant:
+        """First come, first served: nobody passes one who waits for more. A kernel that holds some keeps it.
+        `keeps_place` is for a kernel whose id its client knows, and can ask with again. Raises NoneFree."""
+        if wish is None:
+            return NOTHING
+        if kernel in self._ledger.grants:
+            return self._ledger.grants[kernel]
+        now = self._now()
+        ledger = self._ledger.copy()
+        ahead = list(self._line.ahead(kernel, now))
+        grants = []
+        for other, other_wish in ahead:
+            grant = ledger.place(other_wish, self._policy.most)
+            if grant is not None:
+                ledger.hold(other, grant)
+            grants.append(grant)
+        mine = ledger.place(wish, self._policy.most)
+        if mine is None or None in grants:
+            raise self._none_free(kernel, wish, keeps_place, len(ahead), now)
+        self._line.leave(kernel)
+        self._ledger.hold(kernel, mine)
+        return mine
+
+    def hold(self, kernel: str, grant: Grant) -> None:
+        """What a kernel that outlived the gateway was promised."""
+        if grant.parts:
+            self._ledger.hold(kernel, grant)
+
+    def free(self, kernel: str) -> None:
+        """At its death; nothing if it held nothing."""
+        self._ledger.free(kernel)
+
+    def leave(self, kernel: str) -> bool:
+        """Gives up its place in the line; False if it had none."""
+        return self._line.leave(kernel)
+
+    def grant(self, kernel: str) -> Grant:
+        return self._ledger.grants.get(kernel, NOTHING)
+
+    def variables(self, grant: Grant) -> dict[str, str]:
+        """For the kernel's environment. A kernel without GPUs sees none; where there are none, or where they are
+        nothing to us, nothing is said of them."""
+        if not self.devices and not grant.parts:
+            return {}
+        return variables(grant, running_mps(os.environ) if grant.parts else None)
+
+    def listing(self) -> dict[str, object]:
+        """As `GET /api/gpus` has it (G3: everyone may see who holds what)."""
+        return {
+            "devices": [
+                {
+                    "uuid": room.device.uuid,
+                    "name": room.device.name,
+                    "memory_total_bytes": room.device.memory_bytes,
+                    "free_fraction": round(float(room.fraction), 4),
+                    "held": [
+                        {
+                            "kernel": kernel,
+                            "fraction": round(float(part.fraction), 4),
+                            "memory_bytes": part.memory_bytes,
+                        }
+                        for kernel, part in self._ledger.held(room.device.uuid)
+                    ],
+                }
+                for room in self._ledger.rooms()
+            ],
+            "queue": [
+                {"kernel": kernel, "position": at, "wish": str(wish)}
+                for at, (kernel, wish) in enumerate(self._line.waiting(self._now()), start=1)
+            ],
+        }
+
+    def used(self, kernel: str) -> dict[str, GpuProcess]:
+        """By device, at the last sample: all processes of a kernel as one."""
+        return self._used.get(kernel, {})
+
+    async def watch(self, kernels: Watched) -> None:
+        """Samples once a second, while there are devices."""
+        while self.devices:
+            await anyio.sleep(_SAMPLE_EVERY_S)
+            await self.look(kernels)
+
+    async def look(self, kernels: Watched) -> None:
+        """One sample, and what follows from it."""
+        roots = kernels.roots()
+        # In a thread: a driver in trouble can take seconds.
+        self._used = await anyio.to_thread.run_sync(_sample, self._nvml, self.devices, roots, abandon_on_cancel=True)
+        memory = {
+            kernel: {uuid: process.memory_bytes or 0 for uuid, process in of_kernel.items()}
+            for kernel, of_kernel in self._used.items()
+        }
+        for step in self._overuse.note(memory, self._ledger.grants):
+            log.warning("A kernel is over its share of a GPU", extra={"kernel": step.kernel, "what": step.sentence})
+            match step:
+                case Interrupt():
+                    await kernels.gpu_overused(step.kernel, step.sentence)
+                case Stop():
+                    await kernels.gpu_stopped(step.kernel, step.sentence)
+
+    def _none_free(self, kernel: str, wish: Wish, keeps_place: bool, ahead: int, now: float) -> NoneFree:
+        in_use = sum(not room.is_empty for room in self._ledger.rooms())
+        sentence = f"No GPU is free: {in_use} of {len(self.devices)} in use."
+        if not keeps_place:
+            return NoneFree(f"{sentence} {ahead} wait for one; ask with a kernel_id to get a place in line.", None)
+        try:
+            position = self._line.ask(kernel, wish, now)
+        except LineFull:
+            return NoneFree(f"{sentence} The line is full, with {MAX_WAITING} waiting; ask again later.", None)
+        return NoneFree(f"{sentence} You are {_ordinal(position)} in line.", position)
+
+    def _inventory(self) -> str:
+        sizes = ", ".join(gib(device.memory_bytes) for device in self.devices[:8])
+        most = self._policy.most
+        bound = f", and a kernel may have {float(most):g}" if most is not None else ""
+        return f"there {'is 1 GPU' if len(self.devices) == 1 else f'are {len(self.devices)} GPUs'} of {sizes}{bound}"
+
+
+def _devices(nvml: Nvml) -> list[Device]:
+    try:
+        return nvml.devices()
+    except NvmlFailed as error:
+        log.warning("The GPUs cannot be listed, so none is used", extra={"error": str(error)})
+        return []
+
+
+def _sample(nvml: Nvml, devices: Iterable[Device], roots: Mapping[int, str]) -> dict[str, dict[str, GpuProcess]]:
+    """Kernel -> device -> its use. A device that does not answer is left out."""
+    found: dict[str, dict[str, GpuProcess]] = {}
+    for device in devices:
+        try:
+            processes = nvml.processes(device.uuid)
+        except NvmlFailed:
+            continue
+        for process in processes:
+            kernel = owner_of(process.pid, roots)
+            if kernel is not None:
+                of_kernel = found.setdefault(kernel, {})
+                of_kernel[device.uuid] = _together(of_kernel.get(device.uuid), process)
+    return found
+
+
+def _together(one: GpuProcess | None, other: GpuProcess) -> GpuProcess:
+    if one is None:
+        return other
+    utilisation = None
+    if one.utilisation is not None or other.utilisation is not None:
+        utilisation = min(100, (one.utilisation or 0) + (other.utilisation or 0))
+    return GpuProcess(one.pid, (one.memory_bytes or 0) + (other.memory_bytes or 0), utilisation)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
