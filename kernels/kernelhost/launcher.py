@@ -7,6 +7,7 @@ versions of ipykernel and IPython. It ends with its parent, bounds what is print
 import asyncio
 import ctypes
 import faulthandler
+import importlib.util
 import mmap
 import os
 import signal
@@ -121,6 +122,47 @@ def keep_caches_together() -> None:
             settings.cache_directory = os.path.join(place, "jedi")
 
 
+class AfterImport:
+    """Does something to a module as soon as it was imported, once. It is asked first, and finds nothing itself."""
+
+    def __init__(self, name: str, then: Any) -> None:
+        self._name = name
+        self._then = then
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if name != self._name:
+            return None
+        sys.meta_path.remove(self)
+        spec: Any = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_then(module: Any) -> None:
+                execute(module)
+                with suppress(AttributeError):  # another version of it
+                    self._then(module)
+
+            spec.loader.exec_module = execute_and_then
+        return spec
+
+
+def share_gpu() -> None:
+    """Who was given a part of a GPU is told by torch when that is full, as on a smaller GPU, rather than stopped by the
+    gateway. Only once torch starts CUDA itself: to ask it any earlier would."""
+    share = os.environ.pop("KERNELHOST_GPU_SHARE", "")
+    if not share:
+        return
+
+    def bound(cuda: Any) -> None:
+        def bound_all() -> None:
+            for device in range(cuda.device_count()):
+                cuda.set_per_process_memory_fraction(float(share), device)
+
+        cuda._lazy_call(bound_all)
+
+    sys.meta_path.insert(0, AfterImport("torch.cuda", bound))
+
+
 def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
@@ -128,6 +170,7 @@ def main() -> None:
     reset_signals()
     end_with_parent()
     os.umask(0o077)
+    share_gpu()
     import zmq
     from ipykernel import iostream, kernelapp
     from IPython.core import interactiveshell
