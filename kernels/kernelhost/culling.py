@@ -60,11 +60,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """In seconds since 1970. `active_s` is when the last activity ended."""
+    """In seconds since 1970. `active_s` is when the last activity ended; now, while something runs."""
 
     created_s: float
     active_s: float
-    busy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def announced(policy: Policy, life: Life, before: Sequence[Stop], now_s: float) 
     known = {stop.why: stop for stop in before}
     found: list[Stop] = []
     for why in get_args(Why):
-        due_s = _due_s(policy, life, why, now_s)
+        due_s = _due_s(policy, life, why)
         if due_s is None or now_s < due_s - policy.warn_s(why):
             continue
         # Also who is far beyond, after the sleep of a laptop or of the gateway, has the whole time of a warning.
@@ -93,13 +92,11 @@ def announced(policy: Policy, life: Life, before: Sequence[Stop], now_s: float) 
     return tuple(sorted(found, key=lambda stop: stop.at_s))
 
 
-def _due_s(policy: Policy, life: Life, why: Why, now_s: float) -> float | None:
+def _due_s(policy: Policy, life: Life, why: Why) -> float | None:
     after_s = policy.after_s(why)
     if after_s is None:
         return None
-    if why == "lifetime":
-        return life.created_s + after_s
-    return None if life.busy and not policy.cull_busy else life.active_s + after_s
+    return after_s + (life.created_s if why == "lifetime" else life.active_s)
 
 
 def duration(seconds: float) -> str:
@@ -107,7 +104,7 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole >= 7_200 and whole % 3_600 == 0:
         return f"{whole // 3_600} h"
-    return f"{round(whole / 60)} min" if whole >= 90 or whole == 60 else f"{whole} s"
+    return f"{round(whole / 60)} min" if whole >= 90 else f"{whole} s"
 
 
 class Mortal(Protocol):
@@ -144,6 +141,7 @@ class Culler:
         self._end = end
         self._lifetime_extendable = lifetime_extendable
         self._now_s = now_s
+        self._started_s = now_s()
         self._active_s: dict[str, float] = {}
         self._created_s: dict[str, float] = {}
         self._stops: dict[str, tuple[Stop, ...]] = {}
@@ -199,14 +197,14 @@ class Culler:
                 self._end(kernel.id, reason)
 
     def _life(self, kernel: Mortal, now_s: float) -> Life:
-        busy = kernel.state in ("busy", "starting", "restarting")
+        busy = kernel.state in ("starting", "restarting") or (kernel.state == "busy" and not self._policy.cull_busy)
         asked_s = kernel.last_activity.timestamp()
-        # A gateway that has just started knows nothing of the work before: it counts from here.
-        active_s = max(self._active_s.get(kernel.id, now_s), asked_s if asked_s <= now_s else 0.0)
+        # A gateway that has just started knows nothing of the work before: it counts from there.
+        active_s = max(self._active_s.get(kernel.id, self._started_s), asked_s if asked_s <= now_s else 0.0)
         if busy or self._works(kernel.id):
             active_s = now_s
         self._active_s[kernel.id] = active_s
-        return Life(self._created_s.get(kernel.id, kernel.created.timestamp()), active_s, busy)
+        return Life(self._created_s.get(kernel.id, kernel.created.timestamp()), active_s)
 
     def _tell(self, kernel: str, stops: tuple[Stop, ...], now_s: float) -> None:
         before = self._stops.get(kernel, ())

@@ -13,13 +13,18 @@ class TooOften(Exception):
 
 
 class Quota:
-    """`times` within `within_s`, for each key of its own. `what` completes "... 3 times in 60 s" in the message."""
+    """`times` within `within_s`, for each key of its own. The message is `what` and "3 times in 60 s at most"."""
 
     def __init__(self, what: str, times: int, within_s: float) -> None:
         self._what = what
         self._times = times
         self._within_s = within_s
         self._used: dict[str, deque[float]] = {}
+
+    @property
+    def size(self) -> int:
+        """How many keys are remembered."""
+        return len(self._used)
 
     def use(self, now_s: float, key: str = "") -> None:
         """Counts once, before anything is awaited (kernels.md A7). Raises TooOften, which does not count."""
@@ -31,5 +36,5 @@ class Quota:
         if len(used) >= self._times:
             wait_s = max(1, math.ceil(used[0] + self._within_s - now_s))
             times = "once" if self._times == 1 else f"{self._times} times"
-            raise TooOften(f"{self._what} {times} in {self._within_s:.0f} s; try again in {wait_s} s.", wait_s)
+            raise TooOften(f"{self._what} {times} in {self._within_s:.0f} s at most; try again in {wait_s} s.", wait_s)
         used.append(now_s)
