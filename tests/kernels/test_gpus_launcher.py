@@ -49,7 +49,7 @@ def test_torch_has_the_bound_once_it_starts_cuda(tmp_path: Path) -> None:
 
 
 def test_no_variable_of_ours_is_left_and_torch_may_be_another_or_none(tmp_path: Path) -> None:
-    code = "import os; print('KERNELHOST_GPU_SHARE' in os.environ)\ntry: import torch\nexcept ImportError: print('none')"
-    assert run(tmp_path, code) == "False\nnone"
+    code = "import os; print('KERNELHOST_GPU_SHARE' in os.environ)\ntry: import torch\nexcept ImportError: print(2)"
+    assert run(tmp_path, code) == "False\n2"
     torch(tmp_path, "answer = 42")
     assert run(tmp_path, "import torch; print(torch.cuda.answer)") == "42"
