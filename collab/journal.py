@@ -14,6 +14,7 @@ from typing import Final
 import anyio
 from pycrdt import merge_updates
 
+from collab.compaction import Growth
 from collab.connection import Connection
 from collab.model import NotebookId
 from collab.store.store import LogEntry, NoNotebook, StoreError, UpdateLog
@@ -63,7 +64,10 @@ class Batch:
 class Journal:
     """Numbers count updates: those applied to the Doc, and those of them that are durable."""
 
-    def __init__(self, notebook: NotebookId, epoch: int, store: UpdateLog, state: bytes) -> None:
+    def __init__(
+        self, notebook: NotebookId, epoch: int, store: UpdateLog, state: bytes, growth: Growth | None = None
+    ) -> None:
+        self.growth = Growth() if growth is None else growth
         self.applied = 0
         self.committed = 0
         self.pending_bytes = 0
@@ -125,6 +129,7 @@ class Journal:
         self._state = state
         self.committed = entries[-1].number
         self.pending_bytes -= sum(len(entry.update) for entry in entries)
+        self.growth.add(len(batch.parts), sum(len(update) for _, update in batch.parts))
         committed(batch)
         while self._waiting and self._waiting[0][0] <= self.committed:
             done = self._waiting.popleft()[1]

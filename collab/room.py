@@ -19,6 +19,7 @@ from pycrdt.websocket import YRoom
 
 from collab import notebook
 from collab.commands import Command
+from collab.compaction import Growth
 from collab.connection import CheckedFrame, Connection, websocket_frame
 from collab.events import Acknowledged, CannotSave, Event, Joined, Refused, Renamed
 from collab.gate import Admitted, Gap, Gate, Nothing, TooLarge, Verdict
@@ -113,7 +114,9 @@ class _Member:
 
 
 class Room(YRoom):
-    def __init__(self, notebook_id: NotebookId, epoch: int, doc: NotebookDoc, store: UpdateLog) -> None:
+    def __init__(
+        self, notebook_id: NotebookId, epoch: int, doc: NotebookDoc, store: UpdateLog, growth: Growth | None = None
+    ) -> None:
         super().__init__(ydoc=doc, ystore=None)
         self.awareness.set_local_state(None)  # the library makes a state for the server itself
         self.id = notebook_id
@@ -122,7 +125,7 @@ class Room(YRoom):
         self._begun = asyncio.Event()
         self._over = False
         self._failure = asyncio.Event()
-        self._journal = Journal(notebook_id, epoch, store, doc.get_state())
+        self._journal = Journal(notebook_id, epoch, store, doc.get_state(), growth)
         self._members: dict[Connection, _Member] = {}
         self._presence = PresenceTable()
         self._news: dict[int, Presence] = {}
@@ -194,6 +197,11 @@ class Room(YRoom):
     def edits(self) -> int:
         """How many updates there were since the Room was opened, whoever made them."""
         return self._journal.applied
+
+    @property
+    def growth(self) -> Growth:
+        """Of the log, since its last snapshot."""
+        return self._journal.growth
 
     def fail(self, error: BaseException) -> None:
         """Ends the Room without keeping what the log does not have; the next join loads it again (R6)."""

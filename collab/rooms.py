@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from collab import notebook
+from collab.compaction import Compactor, Growth, Pack, pack_elsewhere
 from collab.model import NotebookId
 from collab.notebook import NotebookDoc
 from collab.room import Room, Runs, load_doc
@@ -64,10 +65,17 @@ class _Open:
 class Rooms:
     """Use `running()`; Rooms live in its task group."""
 
-    def __init__(self, store: RoomStore, runs_of: Callable[[Room], Runs] | None, grace_s: float) -> None:
+    def __init__(
+        self,
+        store: RoomStore,
+        runs_of: Callable[[Room], Runs] | None,
+        grace_s: float,
+        pack: Pack = pack_elsewhere,
+    ) -> None:
         self._store = store
         self._runs_of = runs_of
         self._grace_s = grace_s
+        self._compactor = Compactor(store, pack)
         self._open: dict[NotebookId, _Open] = {}
         self._locks: WeakValueDictionary[NotebookId, asyncio.Lock] = WeakValueDictionary()
         self._loads = asyncio.Semaphore(_MAX_LOADS)
@@ -78,6 +86,7 @@ class Rooms:
     async def running(self) -> AsyncIterator["Rooms"]:
         """Opens at once what was live when the last server ended; at the end flushes and closes everything."""
         async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._compactor.run)
             for id in await self._store.live_notebooks():
                 try:
                     async with self.use(id):
@@ -136,7 +145,7 @@ class Rooms:
             if self._ending or self._tasks is None:
                 raise StoreError("The server is being stopped.")
             found = await self._store.load(id)
-            room = Room(id, found.epoch, await _doc_of(id, found.updates), self._store)
+            room = Room(id, found.epoch, await _doc_of(id, found.updates), self._store, Growth.of(found))
         if self._ending:
             raise StoreError("The server is being stopped.")
         room.runs = None if self._runs_of is None else self._runs_of(room)
@@ -167,6 +176,8 @@ class Rooms:
                     tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await self._note(open)
+            if open.room.growth.is_worth_it:
+                self._compactor.want(id, open.room.growth)
         except BaseException as error:
             if not _is_failure(error):
                 raise
@@ -215,6 +226,8 @@ class Rooms:
                     await anyio.sleep(_INDEX_QUIET_S)
             open.changed.clear()
             await self._note(open)
+            if open.room.growth.is_much:
+                self._compactor.want(open.room.id, open.room.growth)
 
     async def _note(self, open: _Open) -> None:
         room = open.room

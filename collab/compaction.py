@@ -1,0 +1,142 @@
+"""Long logs become short: a snapshot of what they replay to, made beside the Rooms and checked before it counts.
+
+The live Doc is never asked, as it may be ahead of the log (crdt.md G1). Replaying keeps the interpreter busy, so it
+happens in a process of its own.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from anyio import BrokenWorkerProcess, to_process
+from pycrdt import Decoder, Doc, get_update
+
+from collab import notebook
+from collab.model import NotebookId
+from collab.notebook import NotebookDoc
+from collab.store.store import Log, NoNotebook, StoreError, UpdateLog
+
+log = logging.getLogger(__name__)
+
+Pack: TypeAlias = Callable[[Sequence[bytes]], Awaitable[bytes]]
+
+_MANY_UPDATES: Final = 1_000
+_MANY_BYTES: Final = 1 << 20
+_WORTH_UPDATES: Final = 100
+_WORTH_BYTES: Final = 64 << 10
+_MAX_WANTED: Final = 10_000
+
+
+class Unsound(Exception):
+    """What was packed is not what it was packed from."""
+
+
+@dataclass(slots=True)
+class Growth:
+    """What was logged since the last snapshot, and the size of that."""
+
+    updates: int = 0
+    size: int = 0
+    snapshot: int = 0
+
+    @classmethod
+    def of(cls, found: Log) -> "Growth":
+        return cls(len(found.tail), sum(map(len, found.tail)), found.snapshot_bytes)
+
+    def add(self, updates: int, size: int) -> None:
+        self.updates += updates
+        self.size += size
+
+    @property
+    def is_much(self) -> bool:
+        """So much that it makes the next opening slow."""
+        return self.updates >= _MANY_UPDATES or self.size >= max(_MANY_BYTES, 2 * self.snapshot)
+
+    @property
+    def is_worth_it(self) -> bool:
+        """For a Notebook that nobody has open any more."""
+        return self.updates >= _WORTH_UPDATES or self.size >= _WORTH_BYTES
+
+
+async def pack_elsewhere(updates: Sequence[bytes]) -> bytes:
+    return await to_process.run_sync(pack, tuple(updates), cancellable=True)
+
+
+def pack(updates: Sequence[bytes]) -> bytes:
+    """One update that stands for all of them. Raises Unsound."""
+    try:
+        doc = _replayed(updates)
+        state = doc.get_state()
+        # Structs that are left over wait for others that the log does not have; a snapshot would drop them (P12).
+        whole = all(get_update(update, state)[0] == 0 for update in updates)
+        snapshot = doc.get_update()
+        again = _replayed([snapshot])
+    except BaseException as error:
+        if not isinstance(error, Exception) and not notebook.is_panic(error):
+            raise
+        raise Unsound(f"The log cannot be replayed: {error}.") from None
+    if not whole:
+        raise Unsound("The log has updates whose predecessors are missing.")
+    if _clocks(again.get_state()) != _clocks(doc.get_state()) or _content(again) != _content(doc):
+        raise Unsound("A snapshot does not read like the log that it was made from.")
+    return snapshot
+
+
+class Compactor:
+    """One log at a time, whoever asks. When too many wait, the rest is for the next time they are opened."""
+
+    def __init__(self, store: UpdateLog, pack: Pack = pack_elsewhere) -> None:
+        self._store = store
+        self._pack = pack
+        self._wanted: dict[NotebookId, Growth] = {}
+        self._work = asyncio.Event()
+
+    def want(self, id: NotebookId, growth: Growth) -> None:
+        if id in self._wanted or len(self._wanted) < _MAX_WANTED:
+            self._wanted[id] = growth
+            self._work.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._wanted:
+                id = next(iter(self._wanted))
+                await self._compact(id, self._wanted[id])
+                del self._wanted[id]
+
+    async def _compact(self, id: NotebookId, growth: Growth) -> None:
+        """What goes wrong leaves the log as it is, and is tried again when it has grown as much once more."""
+        before = growth.updates, growth.size
+        try:
+            found = await self._store.load(id)
+            snapshot = await self._pack(found.updates)
+            await self._store.compact(id, found.epoch, found.seq, snapshot)
+            growth.snapshot = len(snapshot)
+        except NoNotebook:
+            log.debug("A notebook was deleted before its log was packed", extra={"notebook": id})
+        except (StoreError, Unsound, BrokenWorkerProcess) as error:
+            log.error("A log cannot be packed and stays as it is", extra={"notebook": id, "reason": str(error)})
+        growth.add(-before[0], -before[1])
+
+
+def _replayed(updates: Sequence[bytes]) -> NotebookDoc:
+    doc: NotebookDoc = Doc()
+    notebook.roots(doc)
+    for update in updates:
+        doc.apply_update(update)
+    return doc
+
+
+def _content(doc: NotebookDoc) -> str:
+    return json.dumps({name: doc.get(name, type=type(root)).to_py() for name, root in doc.items()}, sort_keys=True)
+
+
+def _clocks(state: bytes) -> dict[int, int]:
+    """A state vector as what it says; the order of its bytes says nothing."""
+    decoder = Decoder(state)
+    return {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}
