@@ -82,13 +82,13 @@ class Reader:
 
 
 class Meters:
-    """Use `run()` in a task group. `gpus` says what each kernel's processes use of the devices of this machine."""
+    """Use `run()` in a task group. `gpus` says what a kernel uses of the GPUs of this machine."""
 
     def __init__(
         self,
         kernels: Callable[[], list[Metered]],
         machine: Callable[[], Machine],
-        gpus: Callable[[Mapping[str, tuple[int, ...]]], Mapping[str, tuple[GpuUsage, ...]]] = lambda pids: {},
+        gpus: Callable[[str], tuple[GpuUsage, ...]] = lambda kernel: (),
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.machine: Machine | None = None
@@ -124,6 +124,10 @@ class Meters:
     def report(self, kernel: str) -> Report | None:
         """The newest of a kernel, for what its host holds."""
         return self._reports.get(kernel)
+
+    def owners(self) -> Mapping[int, str]:
+        """The kernel of each process that the newest samples found."""
+        return {pid: id for id, report in self._reports.items() for pid in report.pids}
 
     def samples(self, kernel: str) -> list[Usage]:
         """Of the last hour, oldest first."""
@@ -195,9 +199,8 @@ class Meters:
         """Of what came since the last round, also of who came late."""
         reports = {id: self._reports[id] for id in self._came if id in self._reports}
         self._came.clear()
-        gpus = self._gpus({id: report.pids for id, report in reports.items()})
         for id, report in reports.items():
-            self._histories.setdefault(id, History()).add(replace(report.usage, gpus=gpus.get(id, ())))
+            self._histories.setdefault(id, History()).add(replace(report.usage, gpus=self._gpus(id)))
 
     async def _rest(self, begun_s: float) -> None:
         if self._is_watched():

@@ -16,6 +16,7 @@ DISK_EVERY_S: Final = 30.0
 # A folder too large to count is looked at this seldom; any walk takes at most a twentieth of one core.
 _DISK_UNKNOWN_EVERY_S: Final = 600.0
 _DISK_SHARE: Final = 20.0
+_MAX_PIDS: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ def usage_of(value: Mapping[str, Any]) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a host process tells of its kernel. `pids` are numbers on its machine, for the GPUs' accounts; the rest is
-    what the host holds for clients: bytes of output, bytes dropped at the bound so far, requests that wait."""
+    """What a host process tells of its kernel. `pids` are the first 512 numbers on its machine, to tell whose
+    process uses a GPU; the rest is what the host holds for clients: bytes of output, bytes dropped at the bound so far, requests that wait."""
 
     usage: Usage
     pids: tuple[int, ...] = ()
@@ -135,7 +136,7 @@ class Sampler:
         self._cpu_s, self._before_s = cpu_s, now_s
         percent = round(100 * spent_s / passed_s, 1) if passed_s > 0 else 0.0
         usage = Usage(at, percent, memory, len(found), self._disk, (), request)
-        return Report(usage, tuple(member.pid for member in found))
+        return Report(usage, tuple(member.pid for member in found[:_MAX_PIDS]))
 
     def disk_is_due(self, now_s: float) -> bool:
         return now_s >= self._disk_at_s
