@@ -9,8 +9,10 @@ import { extendActions } from "./actions/extend.ts";
 import { fileActions } from "./actions/file.ts";
 import { helpActions } from "./actions/help.ts";
 import { insertActions } from "./actions/insert.ts";
+import { paneActions } from "./actions/panes.ts";
 import { missingRole } from "./actions/role.ts";
 import { runtimeActions } from "./actions/runtime.ts";
+import { runtimeKindActions } from "./actions/runtime_kind.ts";
 import { viewActions } from "./actions/view.ts";
 import type { Workbench } from "./actions/workbench.ts";
 
@@ -19,8 +21,10 @@ export const ACTIONS: readonly Action[] = [
   ...editActions,
   ...extendActions,
   ...viewActions,
+  ...paneActions,
   ...insertActions,
   ...runtimeActions,
+  ...runtimeKindActions,
   ...helpActions,
 ];
 
@@ -135,6 +139,9 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
   {
     label: "View",
     entries: [
+      "view.resources",
+      "view.executions",
+      LINE,
       "view.toggleSource",
       "view.toggleOutput",
       "view.toggleAllSources",
@@ -184,6 +191,12 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       "runtime.restartRunAll",
       "runtime.restartClear",
       LINE,
+      "runtime.changeType",
+      "runtime.attach",
+      "runtime.extendIdle",
+      LINE,
+      "runtime.reset",
+      "runtime.resetAll",
       "runtime.shutdown",
     ],
   },

@@ -99,9 +99,9 @@ export async function listLinks(id: string): Promise<Link[]> {
 export const revokeLink = (id: string, link: string): Promise<unknown> =>
   request("DELETE", path(id, `/links/${encodeURIComponent(link)}`));
 
-const path = (id: string, rest = ""): string => `/api/notebooks/${encodeURIComponent(id)}${rest}`;
+export const path = (id: string, rest = ""): string => `/api/notebooks/${encodeURIComponent(id)}${rest}`;
 
-async function request<T>(method: string, url: string, body?: object | Blob): Promise<T> {
+export async function request<T>(method: string, url: string, body?: object | Blob): Promise<T> {
   let response: Response;
   try {
     response = await fetch(url, {

@@ -28,13 +28,13 @@ test("ids are of one kind and never twice; every row has a title for people", ()
 test("every action needs the role that the table of menus gives it", () => {
   const roles: Readonly<Record<Role, string>> = {
     viewer:
-      "file.copy, file.save, file.share, file.copyLink, file.downloadIpynb, file.downloadClean, file.downloadPy, file.downloadMd, file.downloadHtml, file.print, edit.selectAll, edit.deselect, edit.copy, cell.leave, cell.copyLink, select.previous, select.next, select.extendUp, select.extendDown, select.extendFirst, select.extendLast, view.toggleSource, view.toggleOutput, view.toggleAllSources, view.toggleAllOutputs, view.lineNumbersCell, view.lineNumbers, view.nextPart, view.previousPart, runtime.renderText, runtime.goToLastRun",
+      "file.copy, file.save, file.share, file.copyLink, file.downloadIpynb, file.downloadClean, file.downloadPy, file.downloadMd, file.downloadHtml, file.print, edit.selectAll, edit.deselect, edit.copy, cell.leave, cell.copyLink, select.previous, select.next, select.extendUp, select.extendDown, select.extendFirst, select.extendLast, view.toggleSource, view.toggleOutput, view.toggleAllSources, view.toggleAllOutputs, view.lineNumbersCell, view.lineNumbers, view.resources, view.executions, view.nextPart, view.previousPart, runtime.renderText, runtime.goToLastRun",
     commenter: "",
     runner:
-      "file.closeShutdown, runtime.connect, runtime.runAll, runtime.runBefore, runtime.run, runtime.runNext, runtime.runBelow, runtime.runStale, runtime.interrupt, runtime.cancelMine, runtime.restart, runtime.restartRunAll, runtime.shutdown",
+      "file.closeShutdown, runtime.connect, runtime.runAll, runtime.runBefore, runtime.run, runtime.runNext, runtime.runBelow, runtime.runStale, runtime.interrupt, runtime.cancelMine, runtime.restart, runtime.restartRunAll, runtime.extendIdle, runtime.shutdown",
     editor:
-      "file.rename, edit.undo, edit.redo, edit.cut, edit.pasteBelow, edit.pasteAbove, edit.duplicate, edit.delete, edit.moveUp, edit.moveDown, edit.split, edit.mergeSelected, edit.mergeAbove, edit.mergeBelow, edit.toCode, edit.toMarkdown, edit.toRaw, edit.toHeading1, edit.toHeading2, edit.toHeading3, edit.toHeading4, edit.toHeading5, edit.toHeading6, edit.clearOutput, edit.clearAllOutputs, cell.edit, insert.codeAbove, insert.codeBelow, insert.markdownAbove, insert.markdownBelow, insert.headingAbove, insert.headingBelow, insert.raw, runtime.runInsert, runtime.restartClear",
-    owner: "file.trash",
+      "file.rename, edit.undo, edit.redo, edit.cut, edit.pasteBelow, edit.pasteAbove, edit.duplicate, edit.delete, edit.moveUp, edit.moveDown, edit.split, edit.mergeSelected, edit.mergeAbove, edit.mergeBelow, edit.toCode, edit.toMarkdown, edit.toRaw, edit.toHeading1, edit.toHeading2, edit.toHeading3, edit.toHeading4, edit.toHeading5, edit.toHeading6, edit.clearOutput, edit.clearAllOutputs, cell.edit, insert.codeAbove, insert.codeBelow, insert.markdownAbove, insert.markdownBelow, insert.headingAbove, insert.headingBelow, insert.raw, runtime.runInsert, runtime.restartClear, runtime.changeType",
+    owner: "file.trash, runtime.attach, runtime.reset, runtime.resetAll",
   };
   const anyone =
     "file.new, file.open, file.recovered, view.theme.system, view.theme.light, view.theme.dark, view.tabFocus, tools.palette, tools.shortcuts, help.about";
@@ -96,6 +96,7 @@ describe("keys", () => {
     { id: "file.print", command: "Mod+P", edit: "Mod+P", leader: "" },
     { id: "tools.palette", command: "Mod+Shift+P, F1, Mod+Shift+C", edit: "Mod+Shift+P, F1, Mod+Shift+C", leader: "" },
     { id: "tools.shortcuts", command: "H, ?, Mod+Shift+H", edit: "Mod+Shift+H", leader: "H" },
+    { id: "view.executions", command: "Ctrl+Alt+H", edit: "Ctrl+Alt+H", leader: "" },
     { id: "view.nextPart", command: "F6", edit: "F6", leader: "" },
     { id: "view.previousPart", command: "Shift+F6", edit: "Shift+F6", leader: "" },
     { id: "view.tabFocus", command: "Alt+Shift+M", edit: "Alt+Shift+M", leader: "" },

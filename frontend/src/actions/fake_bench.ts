@@ -43,6 +43,7 @@ export async function openFakeBench(sources: readonly string[], role = "editor")
     hiddenSources: new Set<string>(),
     hiddenOutputs: new Set<string>(),
     dialog: null,
+    pane: null,
     leader: false,
     clipboard: [],
   }));

@@ -3,6 +3,7 @@
 import type { StoreApi } from "zustand/vanilla";
 import type { CellData } from "../notebook/edits.ts";
 import type { Session } from "../session/session.ts";
+import type { OpenPane } from "./panes.ts";
 import type { Selection } from "./selection.ts";
 
 export type Mode = "command" | "edit";
@@ -13,6 +14,9 @@ export type Dialog =
   | { readonly kind: "share" }
   | { readonly kind: "name" }
   | { readonly kind: "about" }
+  | { readonly kind: "changeType" }
+  | { readonly kind: "attach" }
+  | { readonly kind: "reset"; readonly all: boolean }
   | { readonly kind: "confirm"; readonly question: Question };
 
 export interface Question {
@@ -31,6 +35,7 @@ export interface ViewState {
   readonly hiddenSources: ReadonlySet<string>;
   readonly hiddenOutputs: ReadonlySet<string>;
   readonly dialog: Dialog | null;
+  readonly pane: OpenPane | null;
   /** True while Ctrl+M waits for its key. */
   readonly leader: boolean;
   readonly clipboard: readonly CellData[];

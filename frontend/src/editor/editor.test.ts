@@ -9,6 +9,7 @@ import { hasLineNumbers, toggleAllLineNumbers, toggleLineNumbers } from "../acti
 import { openNotebook } from "../notebook/schema.ts";
 import { createUndo } from "../notebook/undo.ts";
 import type { PresenceState, Session, SessionState } from "../session/session.ts";
+import { NO_RUNTIME } from "../session/state.ts";
 import { type CellEditor, createEditor } from "./editor.ts";
 import { loadPython } from "./language.ts";
 
@@ -45,7 +46,8 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     role,
     user: null,
     epoch: 1,
-    runtime: { status: "idle", kernel: "", session: "", reason: "", by: "" },
+    runtime: { ...NO_RUNTIME, status: "idle" },
+    usage: null,
     queue: [],
     people: [],
     ended: null,

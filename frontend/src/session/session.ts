@@ -223,8 +223,16 @@ export function openSession(options: SessionOptions): Session {
         presence.announce();
         break;
       case "runtime_changed": {
-        const { status, kernel, session, reason, by } = event;
-        store.setState({ runtime: { status, kernel, session, reason, by } });
+        const { type: _type, stopsAt, ...runtime } = event;
+        const ends = Date.parse(stopsAt);
+        store.setState({ runtime: { ...runtime, stopsAt: Number.isNaN(ends) ? null : ends } });
+        // What a process used that is gone says nothing of the next one.
+        if (runtime.status === "none" || runtime.status === "dead") store.setState({ usage: null });
+        break;
+      }
+      case "runtime_usage": {
+        const { type: _type, ...usage } = event;
+        store.setState({ usage });
         break;
       }
       case "queue_changed":

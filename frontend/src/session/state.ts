@@ -10,6 +10,7 @@ import type { Person } from "./people.ts";
 import type { Recovered, TextStorage } from "./recovered.ts";
 import type { Save } from "./saving.ts";
 import type { WebSocketClass } from "./socket.ts";
+import type { RuntimeUsage } from "./usage.ts";
 
 export interface RuntimeState {
   readonly status: RuntimeStatus;
@@ -19,6 +20,14 @@ export interface RuntimeState {
   readonly session: string;
   readonly reason: string;
   readonly by: string;
+  /** When it ends by itself, in ms since 1970; null when that is not near. */
+  readonly stopsAt: number | null;
+  /** Only an idle end can be put off. */
+  readonly stopsWhy: "" | "idle" | "lifetime";
+  /** Address of somebody else's Jupyter server that runs this notebook; empty for the gateway of this server. */
+  readonly attached: string;
+  /** In the line for a GPU: 1 for who is next, 0 for who does not wait. */
+  readonly place: number;
 }
 
 export interface SessionState {
@@ -33,6 +42,8 @@ export interface SessionState {
   readonly user: User | null;
   readonly epoch: number | null;
   readonly runtime: RuntimeState;
+  /** The newest sample; null while nothing is measured. */
+  readonly usage: RuntimeUsage | null;
   readonly queue: readonly string[];
   readonly people: readonly Person[];
   readonly ended: { readonly code: number; readonly reason: string } | null;
@@ -79,7 +90,17 @@ export interface SessionOptions {
   readonly storage?: TextStorage | null;
 }
 
-const NO_RUNTIME: RuntimeState = { status: "none", kernel: "", session: "", reason: "", by: "" };
+export const NO_RUNTIME: RuntimeState = {
+  status: "none",
+  kernel: "",
+  session: "",
+  reason: "",
+  by: "",
+  stopsAt: null,
+  stopsWhy: "",
+  attached: "",
+  place: 0,
+};
 
 /** Before the first join. */
 export function stateAtFirst(recovered: readonly Recovered[]): SessionState {
@@ -92,6 +113,7 @@ export function stateAtFirst(recovered: readonly Recovered[]): SessionState {
     user: null,
     epoch: null,
     runtime: NO_RUNTIME,
+    usage: null,
     queue: [],
     people: [],
     ended: null,

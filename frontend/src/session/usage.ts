@@ -17,6 +17,8 @@ export interface KernelUsage {
   readonly processes: number | null;
   readonly diskBytes: number | null;
   readonly gpus: readonly GpuUsage[];
+  /** The cell that ran. */
+  readonly cell: string | null;
 }
 
 /** Null: none but the machine's own. */
@@ -59,15 +61,17 @@ export interface RuntimeUsage {
   readonly limits: Limits;
   readonly gpus: readonly HeldGpu[];
   readonly machine: MachineUsage | null;
-  /** The cell that runs. */
-  readonly cell: string | null;
 }
 
 type Fields = Record<string, unknown>;
 
 export function parseUsage(value: Fields): RuntimeUsage {
+  return { kernel: parseSample(value["kernel"]), ...parseBounds(value) };
+}
+
+/** What it was given, and the machine it is on. */
+export function parseBounds(value: Fields): Omit<RuntimeUsage, "kernel"> {
   return {
-    kernel: parseSample(value["kernel"]),
     limits: parseLimits(value["limits"]),
     gpus: objects(value["gpus"]).map((gpu) => ({
       uuid: text(gpu["uuid"]),
@@ -76,7 +80,6 @@ export function parseUsage(value: Fields): RuntimeUsage {
       memoryBytes: amount(gpu["memory_bytes"]),
     })),
     machine: parseMachine(value["machine"]),
-    cell: text(value["cell"]) || null,
   };
 }
 
@@ -96,10 +99,11 @@ export function parseSample(value: unknown): KernelUsage | null {
       memoryBytes: amount(gpu["memory_bytes"]),
       utilisation: amount(gpu["utilisation"]),
     })),
+    cell: text(value["cell"]) || null,
   };
 }
 
-export function parseLimits(value: unknown): Limits {
+function parseLimits(value: unknown): Limits {
   const limits = isFields(value) ? value : {};
   return {
     memoryBytes: amount(limits["memory_bytes"]),
@@ -109,7 +113,7 @@ export function parseLimits(value: unknown): Limits {
   };
 }
 
-export function parseMachine(value: unknown): MachineUsage | null {
+function parseMachine(value: unknown): MachineUsage | null {
   if (!isFields(value)) return null;
   return {
     cpuPercent: amount(value["cpu_percent"]),

@@ -2,6 +2,7 @@ import { type DragEvent, useCallback, useEffect, useRef, useState } from "react"
 import { createNotebook, listNotebooks, type Me, type NotebookSummary } from "../../api.ts";
 import { alarm, say } from "../shared/announcements.ts";
 import { Icon } from "../shared/Icon.tsx";
+import { reasonOf } from "../shared/reason.ts";
 import { LibraryBanner } from "./LibraryBanner.tsx";
 import { LibraryList } from "./LibraryList.tsx";
 import { uploadFiles } from "./upload.ts";
@@ -188,8 +189,4 @@ export function Library({ me }: { readonly me: Me }) {
       {dropping && <div className="drop-hint">Drop .ipynb files to upload them</div>}
     </div>
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : "The server could not be reached.";
 }

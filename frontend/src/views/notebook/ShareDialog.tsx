@@ -4,6 +4,7 @@ import { atLeast } from "../../actions/role";
 import { createLink, type Link, listLinks, revokeLink } from "../../api";
 import { Dialog } from "../shared/Dialog";
 import { Icon } from "../shared/Icon";
+import { reasonOf } from "../shared/reason";
 import type { NotebookBench } from "./bench";
 import { EXPIRIES, type Expiry, expiryOf, expiryWords, LINK_ROLES, type LinkRole } from "./link_choice";
 
@@ -159,8 +160,4 @@ export function ShareDialog({ bench, title, onClose }: Props) {
       </div>
     </Dialog>
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : "The server could not be reached.";
 }

@@ -16,6 +16,8 @@ import { MainMenu } from "./MainMenu";
 import { SkeletonCells } from "./NotebookSkeleton";
 import { Notices } from "./Notices";
 import { Palette } from "./Palette";
+import { Pane } from "./Pane";
+import { RuntimeDialog } from "./RuntimeDialog";
 import { ShareDialog } from "./ShareDialog";
 import { Shortcuts } from "./Shortcuts";
 import { StatusBar } from "./StatusBar";
@@ -72,18 +74,22 @@ export function Workspace({ bench, me }: Props) {
         </header>
         <Toolbar bench={bench} />
       </div>
-      <main className="notebook-main" data-part="main" aria-label={`Notebook: ${title}`}>
-        <Notices bench={bench} />
-        {loading && <SkeletonCells />}
-        {count === 0 && phase !== "connecting" && <EmptyNotebook bench={bench} />}
-        <div ref={holder} className="cells-holder" hidden={count === 0} />
-      </main>
+      <div className="page-row">
+        <main className="notebook-main" data-part="main" aria-label={`Notebook: ${title}`}>
+          <Notices bench={bench} />
+          {loading && <SkeletonCells />}
+          {count === 0 && phase !== "connecting" && <EmptyNotebook bench={bench} />}
+          <div ref={holder} className="cells-holder" hidden={count === 0} />
+        </main>
+        <Pane bench={bench} />
+      </div>
       <StatusBar bench={bench} />
       <LeaderHint bench={bench} />
       {dialog?.kind === "palette" && <Palette bench={bench} onClose={close} onChoose={(id) => perform(id, bench)} />}
       {dialog?.kind === "shortcuts" && <Shortcuts onClose={close} />}
       {dialog?.kind === "share" && <ShareDialog bench={bench} title={title} onClose={close} />}
       {dialog?.kind === "about" && <About onClose={close} />}
+      <RuntimeDialog bench={bench} onClose={close} />
       {dialog?.kind === "confirm" && (
         <Confirm
           title={dialog.question.title}

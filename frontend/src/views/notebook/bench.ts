@@ -1,6 +1,7 @@
 /** Makes the workbench of one open notebook: session, view state, cells, and what they need from the page. */
 
 import { createStore, type StoreApi } from "zustand/vanilla";
+import { rememberedPane } from "../../actions/panes";
 import { NOTHING } from "../../actions/selection";
 import type { CellsView, ViewState, Workbench } from "../../actions/workbench";
 import type { Frames } from "../../outputs/frames";
@@ -40,6 +41,7 @@ export function createBench({ session, frames, nonce }: Options): NotebookBench 
     hiddenSources: new Set<string>(),
     hiddenOutputs: new Set<string>(),
     dialog: null,
+    pane: rememberedPane(),
     leader: false,
     clipboard: [],
   }));

@@ -1,6 +1,12 @@
 /** F6: the focus goes round the parts of the page. */
 
-const PARTS = ["header[data-part]", "[data-part='toolbar']", "main[data-part]", "footer[data-part]"];
+const PARTS = [
+  "header[data-part]",
+  "[data-part='toolbar']",
+  "main[data-part]",
+  "aside[data-part]",
+  "footer[data-part]",
+];
 
 export function movePart(direction: 1 | -1): void {
   const parts = PARTS.flatMap((selector) => [...document.querySelectorAll<HTMLElement>(selector)]);

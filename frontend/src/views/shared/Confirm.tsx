@@ -14,8 +14,7 @@ export function Confirm({ title, detail, confirm, onConfirm, onClose }: Props) {
     <Dialog role="alertdialog" title={title} onClose={onClose} className="dialog-small">
       <p className="dialog-text">{detail}</p>
       <div className="dialog-actions">
-        {/* biome-ignore lint/a11y/noAutofocus: in an alertdialog the safe button takes the focus (ui.md 4). */}
-        <button type="button" className="button" autoFocus onClick={onClose}>
+        <button type="button" className="button" onClick={onClose}>
           Cancel
         </button>
         <button

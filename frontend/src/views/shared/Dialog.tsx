@@ -20,8 +20,8 @@ export function Dialog({ title, onClose, children, role = "dialog", className = 
     if (dialog === null) return;
     const before = document.activeElement;
     if (!dialog.open) dialog.showModal();
-    // Left alone, the close button would have it.
-    if (role === "dialog") dialog.querySelector<HTMLElement>("input, select")?.focus();
+    // Left alone, the close button would have it, or what stands above the safe one.
+    dialog.querySelector<HTMLElement>(role === "dialog" ? "input, select" : ".dialog-actions button")?.focus();
     return () => {
       dialog.close();
       // Only when nothing else took it meanwhile.

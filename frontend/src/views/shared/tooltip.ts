@@ -11,9 +11,14 @@ export function mountTooltip(): () => void {
   // Pressed: what it says is known, and the answer must not be covered.
   let pressed: Element | null = null;
   let timer = 0;
+  // What is measured goes on while somebody looks.
+  const changes = new MutationObserver(() => {
+    tip.textContent = owner?.getAttribute("data-tip") ?? "";
+  });
 
   const hide = (): void => {
     clearTimeout(timer);
+    changes.disconnect();
     tip.hidden = true;
     owner = null;
   };
@@ -23,6 +28,7 @@ export function mountTooltip(): () => void {
     if (text === null || text === "" || !target.isConnected) return;
     tip.textContent = text;
     tip.hidden = false;
+    changes.observe(target, { attributeFilter: ["data-tip"] });
     const box = target.getBoundingClientRect();
     const own = tip.getBoundingClientRect();
     const below = box.bottom + 6 + own.height < window.innerHeight;

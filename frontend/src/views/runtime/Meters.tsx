@@ -1,0 +1,29 @@
+import { type Meter, NEARLY_FULL } from "./amounts";
+
+interface Props {
+  readonly meters: readonly Meter[];
+}
+
+/** The thin bars of the chip. Only for the eye: the numbers are in its tooltip and description. */
+export function Meters({ meters }: Props) {
+  return (
+    <span className="meters" aria-hidden="true">
+      {meters.map(({ key, label, part }) => (
+        <span key={key} className="meter">
+          <span className="meter-label">{label}</span>
+          <Bar part={part} />
+        </span>
+      ))}
+    </span>
+  );
+}
+
+export function Bar({ part }: { readonly part: number | null }) {
+  return (
+    <span
+      className="meter-bar"
+      data-full={part !== null && part >= NEARLY_FULL ? "" : undefined}
+      style={{ "--part": part ?? 0 }}
+    />
+  );
+}

@@ -1,0 +1,34 @@
+/** The history of executed code as the pane shows it. Pure. */
+
+import type { Run } from "../../runtime_api.ts";
+import type { IconName } from "../shared/icons.ts";
+
+/** Pages of the history in one list, newest first; the newer word about a run counts. */
+export function mergeRuns(known: readonly Run[], fresh: readonly Run[]): readonly Run[] {
+  const runs = new Map([...known, ...fresh].map((run) => [run.id, run]));
+  return [...runs.values()].sort((a, b) => b.id - a.id);
+}
+
+export interface Outcome {
+  readonly look: "good" | "bad" | "warn" | "plain";
+  readonly sign: IconName;
+  readonly words: string;
+  /** What the server says beyond one word; empty for the usual. */
+  readonly sentence: string;
+}
+
+export function outcomeOf({ state, status }: Pick<Run, "state" | "status">): Outcome {
+  const sentence = status.includes(" ") ? status : "";
+  if (state === "running") return { look: "plain", sign: "play", words: "running", sentence };
+  switch (status) {
+    case "ok":
+      return { look: "good", sign: "check", words: "finished", sentence };
+    case "interrupted":
+    case "aborted":
+      return { look: "warn", sign: "bar", words: status, sentence };
+    default:
+      return state === "failed"
+        ? { look: "bad", sign: "cross", words: "failed", sentence }
+        : { look: "good", sign: "check", words: "finished", sentence };
+  }
+}
