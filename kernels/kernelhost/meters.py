@@ -107,10 +107,8 @@ class Meters:
 
     def look(self) -> None:
         """Somebody wants to know: samples come each second for a while."""
-        slept = not self._is_watched()
         self._asked_at_s = anyio.current_time()
-        if slept:
-            self._woken.set()
+        self._woken.set()
 
     def last(self, kernel: str) -> Usage | None:
         """The newest sample; None for a kernel that has no process."""
