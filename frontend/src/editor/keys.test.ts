@@ -66,7 +66,9 @@ describe.each([
   test("nothing of CodeMirror's is lost but what the page takes", () => {
     const ours = new Set(namesOf(bindings(), mac));
     const lost = namesOf(defaultKeymap, mac).filter((name) => !ours.has(name));
-    const taken = mac ? ["Alt Shift m", "Meta enter", "Shift enter"] : ["Ctrl enter", "Ctrl m", "Shift enter"];
+    const taken = mac
+      ? ["Alt Ctrl h", "Alt Shift m", "Meta enter", "Shift enter"]
+      : ["Ctrl enter", "Ctrl m", "Shift enter"];
     expect(lost.sort()).toEqual(taken);
   });
 

@@ -19,8 +19,19 @@ interface Options {
   readonly onLeave: (direction: -1 | 1) => void;
 }
 
-// The page's own: running, inserting below, the leader (whose place CodeMirror gives to its Tab switch).
-const LEFT_TO_THE_PAGE = ["Mod-Enter", "Shift-Enter", "Alt-Enter", "Ctrl-Enter", "Mod-s", "Mod-p", "Ctrl-m", "Escape"];
+// The page's own: running, inserting below, the leader (whose place CodeMirror gives to its Tab switch), executed code
+// (Emacs deletes a word by that on macOS; Alt+Backspace does, too).
+const LEFT_TO_THE_PAGE = [
+  "Mod-Enter",
+  "Shift-Enter",
+  "Alt-Enter",
+  "Ctrl-Enter",
+  "Mod-s",
+  "Mod-p",
+  "Ctrl-m",
+  "Ctrl-Alt-h",
+  "Escape",
+];
 
 // Enter would take Shift+Enter with it.
 const editing: readonly KeyBinding[] = defaultKeymap
