@@ -8,20 +8,21 @@ from typing import Any
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
-from kernelhost import reports
+from kernelhost import reports, session_handlers
 from kernelhost.config import Config
+from kernelhost.cors import Cors
 from kernelhost.handlers import failure, routes
 from kernelhost.kernels import Kernels
 from kernelhost.machine import sample_machine
 from kernelhost.meters import Meters
+from kernelhost.sessions import Sessions
 
 
-def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starlette:
+def create_app(config: Config, end: Callable[[], None] = lambda: None) -> ASGIApp:
     """`end` is called when nobody has asked for anything for `config.orphan_after_s` and no code runs."""
 
     @asynccontextmanager
@@ -44,23 +45,18 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> Starle
             meters = Meters(lambda: list(kernels.all), lambda: sample_machine(config.root))
             tasks.start_soon(watch, kernels)
             tasks.start_soon(meters.run)
-            yield {"kernels": kernels, "config": config, "activity": activity, "meters": meters}
+            kept = config.state.with_name(f"{config.state.stem}-sessions.json") if config.state is not None else None
+            sessions = Sessions(kept, lambda id: kernels.get(id) is not None)
+            given = {"kernels": kernels, "config": config, "activity": activity, "meters": meters}
+            yield given | {"sessions": sessions}
             tasks.cancel_scope.cancel()
 
-    # For pages of origins that the operator named; without one no page may read an answer (A10).
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=config.origins,
-        allow_credentials=True,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["*"],
-    )
-    return Starlette(
-        routes=[*reports.routes, *routes],
-        middleware=[cors] if config.origins else [],
+    app = Starlette(
+        routes=[*reports.routes, *session_handlers.routes, *routes],
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, Exception: on_error},
     )
+    return Cors(app, config.origins)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

@@ -1,6 +1,5 @@
 """Jupyter's kernel REST contract (kernels.md section 3). Errors are JSON: `{"message": one sentence, "reason"}`."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 
@@ -10,6 +9,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from kernelhost.auth import is_allowed, is_own_origin
+from kernelhost.body import BadBody, read_body, text_of
 from kernelhost.channels import Channels
 from kernelhost.config import Config
 from kernelhost.kernel import Kernel, KernelFailed
@@ -17,7 +17,6 @@ from kernelhost.kernels import Full, IdTaken, Kernels, NoSpec
 
 # The jupyter_server whose contract this is; VS Code reads it.
 _CONTRACT: Final = "2.21.1"
-_MAX_BODY_BYTES: Final = 1 << 20
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -99,34 +98,27 @@ async def listing(request: Request) -> Response:
 
 
 async def start(request: Request) -> Response:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            return failure(413, "The body is larger than 1 MB.")
     try:
-        value: object = json.loads(body) if body.strip() else {}
-    except (ValueError, RecursionError):
-        return failure(400, "The body is not valid JSON.")
-    if not isinstance(value, dict):
-        return failure(400, "The body is a JSON object.")
-    name, id, environment = value.get("name"), value.get("kernel_id"), value.get("env")
-    try:
-        kernel = await kernels_of(request).start(
-            name if isinstance(name, str) else "",
-            id if isinstance(id, str) else "",
-            value.get("path"),
-            environment if isinstance(environment, dict) else {},
-        )
-    except (NoSpec, ValueError) as error:
-        return failure(400, str(error))
-    except IdTaken as error:
-        return failure(409, str(error))
-    except Full as error:
-        return failure(503, str(error), headers={"Retry-After": "30"})
-    except KernelFailed as error:
-        return failure(503, str(error))
+        value = await read_body(request)
+        name, id, path = (text_of(value, field) for field in ("name", "kernel_id", "path"))
+        environment = value.get("env") or {}
+        if not isinstance(environment, dict):
+            raise BadBody("The field 'env' is an object.")
+        kernel = await kernels_of(request).start(name, id, path, environment)
+    except BadBody as error:
+        return failure(error.status, str(error))
+    except (NoSpec, ValueError, IdTaken, Full, KernelFailed) as error:
+        return start_failure(error)
     return JSONResponse(kernel.model(), 201, headers={"Location": f"/api/kernels/{kernel.id}"})
+
+
+def start_failure(error: Exception) -> Response:
+    """The answer to what Kernels.start raises."""
+    if isinstance(error, IdTaken):
+        return failure(409, str(error))
+    if isinstance(error, Full):
+        return failure(503, str(error), headers={"Retry-After": "30"})
+    return failure(503 if isinstance(error, KernelFailed) else 400, str(error))
 
 
 def with_kernel(handler: Callable[[Request, Kernel], Awaitable[Response]]) -> Handler:

@@ -4,8 +4,15 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 
+import anyio
 import httpx
 import pytest
+from kernelhost.app import on_error
+from kernelhost.cors import Cors
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.kernels.client import TOKEN, GatewayProcess
 
@@ -52,6 +59,11 @@ LETS_IN = ("token", "Token", "bearer", "query", "query beside an empty header")
         ("POST", f"/api/kernels/{NOBODY}/interrupt", 404),
         ("POST", f"/api/kernels/{NOBODY}/restart", 404),
         ("GET", "/api/kernelspecs/none", 404),
+        ("GET", "/api/sessions", 200),
+        ("POST", "/api/sessions", 400),
+        ("GET", f"/api/sessions/{NOBODY}", 404),
+        ("PATCH", f"/api/sessions/{NOBODY}", 404),
+        ("DELETE", f"/api/sessions/{NOBODY}", 404),
         ("GET", "/kernelspecs/python3/kernel.json", 404),
     ],
 )
@@ -83,7 +95,7 @@ def test_the_contract_has_a_version_that_can_be_parsed(anyone: httpx.Client) -> 
     assert re.fullmatch(r"\d+\.\d+\.\d+", anyone.get("/api").json()["version"])
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "/api/kernels"), ("OPTIONS", "/api"), ("PATCH", "/api/contents")])
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/api/kernels"), ("PATCH", "/api/contents")])
 def test_a3_errors_are_json_whatever_was_asked(gateway: GatewayProcess, method: str, path: str) -> None:
     answer = gateway.http.request(method, path)
     assert answer.status_code in (404, 405)
@@ -134,6 +146,10 @@ def test_a4_a_kernel_is_started_restarted_and_ended_with_the_codes_that_pages_ch
         (b"\xff", 400, "JSON"),
         (b'{"path": "../.."}', 400, "path"),
         (b'{"kernel_id": "../../etc"}', 400, "UUID"),
+        (b'{"name": 5}', 400, "name"),
+        (b'{"kernel_id": ["x"]}', 400, "kernel_id"),
+        (b'{"path": {}}', 400, "path"),
+        (b'{"env": "A=1"}', 400, "env"),
         (b'{"name": "' + b"x" * (1 << 20) + b'"}', 413, "1 MB"),
     ],
 )
@@ -149,16 +165,41 @@ def test_a_start_without_a_name_takes_the_default(gateway: GatewayProcess, body:
     gateway.delete(answer.json()["id"])
 
 
+LAB = "https://lab.example"
+
+
 def test_a10_only_pages_of_named_origins_may_read_answers(start_gateway: Callable[..., GatewayProcess]) -> None:
-    gateway = start_gateway("--allow-origin", "https://lab.example")
-    for origin, allowed in (("https://lab.example", "https://lab.example"), ("https://evil.example", None)):
-        asked = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
-        preflight = gateway.http.options(
-            "/api/kernels/x", headers=asked | {"Access-Control-Request-Headers": "authorization"}
-        )
-        refused = httpx.get(f"{gateway.url}/api/kernels", headers={"Origin": origin}, trust_env=False)
-        assert refused.status_code == 403
-        for answer in (preflight, refused):
+    gateway = start_gateway("--allow-origin", LAB)
+    for origin, allowed in ((LAB, LAB), ("https://evil.example", None), (None, None)):
+        headers = {"Origin": origin} if origin is not None else {}
+        asked = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization,x-own"}
+        preflight = httpx.options(f"{gateway.url}/api/kernels/x", headers=headers | asked, trust_env=False)
+        assert preflight.status_code == 204
+        refused = httpx.get(f"{gateway.url}/api/kernels", headers=headers, trust_env=False)
+        answers = [
+            gateway.http.get(path, headers=headers) for path in ("/api", "/api/kernels", "/api/kernels/x", "/no")
+        ]
+        assert [answer.status_code for answer in (refused, *answers)] == [403, 200, 200, 404, 404]
+        for answer in (preflight, refused, *answers):
             assert answer.headers.get("access-control-allow-origin") == allowed
+            assert answer.headers.get("access-control-allow-credentials") == (allowed and "true")
             assert "Origin" in answer.headers["vary"]
+        assert preflight.headers.get("access-control-allow-headers") == (allowed and "authorization,x-own")
+        assert ("DELETE" in preflight.headers.get("access-control-allow-methods", "")) == (allowed is not None)
     assert gateway.end() == 0
+
+
+def test_a10_a_failure_of_ours_may_be_read_too() -> None:
+    def fail(request: Request) -> Response:
+        raise RuntimeError("ours")
+
+    app = Cors(Starlette(routes=[Route("/", fail)], exception_handlers={Exception: on_error}), (LAB,))
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+            return await http.get("/", headers={"Origin": LAB})
+
+    answer = anyio.run(ask)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (500, LAB)
+    assert set(answer.json()) == {"message", "reason"}
