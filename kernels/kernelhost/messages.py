@@ -39,6 +39,24 @@ def aborted(request: Request, why: str) -> Message:
     return make(request.channel, request.type.removesuffix("_request") + "_reply", content, request.header)
 
 
+def skipped(request: Request) -> Message:
+    """The reply to an execute request that waited behind one that failed, as a kernel gives it (Q3)."""
+    return make(request.channel, "execute_reply", {"status": "aborted"}, request.header)
+
+
+def failed(item: Message, name: str, why: str) -> Message:
+    """The reply to a request that does not reach the kernel."""
+    content = {"status": "error", "ename": name, "evalue": why, "traceback": []}
+    return make(item.channel, item.type.removesuffix("_request") + "_reply", content, item.header)
+
+
+def unanswered(request: Request) -> Message:
+    """The reply to an execute request that ended without one."""
+    why = "The kernel ended this without a reply; its log may say why."
+    content = {"status": "error", "ename": "NoReply", "evalue": why, "traceback": []}
+    return make(request.channel, "execute_reply", content, request.header)
+
+
 def interrupted(request: Request) -> Message:
     """The reply to an execute request that was interrupted before its code ran."""
     content = {"status": "error", "ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
@@ -47,6 +65,11 @@ def interrupted(request: Request) -> Message:
 
 def lost_notice(parent: bytes) -> Message:
     text = "\n[Output was lost here: more came than is kept for clients that are away or slow.]\n"
+    return make("iopub", "stream", {"name": "stderr", "text": text}, parent)
+
+
+def incomplete_notice(parent: bytes) -> Message:
+    text = "\n[The kernel did not say that this has ended: output may be incomplete.]\n"
     return make("iopub", "stream", {"name": "stderr", "text": text}, parent)
 
 

@@ -1,106 +1,286 @@
-"""Which client session asked what, and what the kernel is working on. Pure; bounded by count.
+"""Which client session asked what, what of it is in the kernel, and what waits for its turn. Pure; it has no clock.
 
-Replies are routed by msg_id and never by the header's `session` (kernels.md R3). Several clients may use the same
-msg_id at once: a kernel answers in order, so the first reply is the first asker's.
+One execute request is in the kernel at a time, the others are held, first come, first served; a session's own shell
+messages keep their order (kernels.md section 6). Replies are routed by msg_id and never by the header's `session` (R3):
+an id that is in use already gets another one on its way to the kernel, and its own again on the way back (R4).
 """
 
-from collections import OrderedDict, deque
-from dataclasses import dataclass
-from typing import Final
+import json
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from kernelhost.wire import Message
 
 MAX_OUTSTANDING: Final = 10_000
+MAX_HELD: Final = 1_000
+MAX_HELD_BYTES: Final = 64 << 20
+_MAX_RENAMED: Final = 1_000
 # Between busy and idle of these a kernel counts as busy; completions and the like change nothing (A12).
 WORK: Final = ("execute_request", "comm_msg", "comm_open", "comm_close")
 
 
+class TooMany(Exception):
+    """So much waits already that this cannot wait too; the message is one sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What answering it takes: no content, which may be large or a secret."""
+    """What answering it takes: no content, which may be large or a secret. `id` is the kernel's name for it, `header`
+    as it was sent. After an error of one that `stops`, what its session has waiting is aborted."""
 
     session: str
     channel: str
     id: str
     type: str
     header: bytes
+    stops: bool = False
+
+    @property
+    def sent_id(self) -> str:
+        """As its sender has it."""
+        return str(json.loads(self.header)["msg_id"])
+
+
+class Step(NamedTuple):
+    """What follows from the end of an execution: requests that are aborted, messages that go to the kernel."""
+
+    aborted: list[Request]
+    ready: list[Message]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    session: str
+    item: Message
+    request: Request | None
+
+    @property
+    def is_execution(self) -> bool:
+        return _is_execution(self.item)
+
+
+@dataclass(slots=True)
+class Running:
+    """The execution in the kernel. It is over with its reply and its idle, in either order (E3); `heard` counts what
+    came about it on iopub, and `begun` says that its code runs, so that a signal meets it (I2)."""
+
+    request: Request
+    heard: int = 0
+    begun: bool = False
+    replied: bool = False
+    failed: bool = False
+    idle: bool = False
 
 
 class Requests:
-    def __init__(self, max_outstanding: int = MAX_OUTSTANDING) -> None:
+    """Of one kernel process. Closed at first: until `open` all of shell and control waits (H7)."""
+
+    def __init__(
+        self,
+        max_outstanding: int = MAX_OUTSTANDING,
+        max_held: int = MAX_HELD,
+        max_held_bytes: int = MAX_HELD_BYTES,
+    ) -> None:
         self._max = max_outstanding
-        self._asked: OrderedDict[str, deque[Request]] = OrderedDict()
+        self._max_held = max_held
+        self._max_held_bytes = max_held_bytes
+        self._open = False
+        self._asked: OrderedDict[str, Request] = OrderedDict()
+        self._held: deque[_Held] = deque()
+        self._held_bytes = 0
+        self._held_of: Counter[str] = Counter()
+        self._names: set[str] = set()  # of what is held
+        self._working: set[tuple[str, str]] = set()
+        self._renamed: OrderedDict[str, Request] = OrderedDict()
         self._count = 0
-        self._executing = 0
-        self._working: set[str] = set()
-        self._begun: set[str] = set()
+        self.running: Running | None = None
 
     @property
     def busy(self) -> bool:
         """Some execute or comm request is on its way to the kernel or in it."""
-        return bool(self._working) or self._executing > 0
+        return self.running is not None or bool(self._working)
 
     @property
-    def begun(self) -> bool:
-        """Some execute request's code is running, so that a signal meets it (I2)."""
-        return bool(self._begun)
+    def held(self) -> int:
+        return len(self._held)
 
-    @property
-    def running(self) -> str | None:
-        """The msg_id of an execute request whose code is running."""
-        return next(iter(self._begun), None)
+    # -- from clients ---------------------------------------------------------------------------------------------
 
-    @property
-    def executing(self) -> bool:
-        return self._executing > 0
+    def ask(self, session: str, item: Message) -> list[Message]:
+        """What goes to the kernel now. Raises TooMany."""
+        waits = self._waits(session, item)
+        if waits and (len(self._held) >= self._max_held or self._held_bytes + item.size > self._max_held_bytes):
+            raise TooMany(
+                f"{len(self._held)} messages of {self._held_bytes >> 20} MB wait for this kernel already; "
+                "send this again when some are done."
+            )
+        entry = self._entry(session, item)
+        if waits:
+            self._hold(entry)
+            return []
+        return [self._let_in(entry)]
 
-    def ask(self, session: str, item: Message) -> None:
-        """At the bound the oldest is forgotten: its reply goes nowhere."""
+    def open(self) -> list[Message]:
+        """The kernel is ready: what waited for that, as far as it does not wait for its turn."""
+        self._open = True
+        waiting = self._held
+        self._held, self._held_bytes, self._held_of = deque(), 0, Counter()
+        self._names.clear()
+        ready = []
+        for entry in waiting:
+            if self._waits(entry.session, entry.item):
+                self._hold(entry)
+            else:
+                ready.append(self._let_in(entry))
+        return ready
+
+    def _waits(self, session: str, item: Message) -> bool:
+        if not self._open:
+            return True
+        if item.channel != "shell" or _has_subshell(item):
+            return False
+        if self._held_of[session]:
+            return True  # a comm message may depend on the execution before it
+        return item.type == "execute_request" and (self.running is not None or bool(self._held))
+
+    def _entry(self, session: str, item: Message) -> _Held:
         if not item.type.endswith("_request"):
-            return
-        self._asked.setdefault(item.id, deque()).append(Request(session, item.channel, item.id, item.type, item.header))
+            return _Held(session, item, None)
+        header, stops = item.header, False
+        if item.type == "execute_request":
+            content = item.part("content")
+            stops = content.get("stop_on_error", True) is not False and not content.get("silent", False)
+            # The next request could reach a kernel that is still aborting; whoever holds them aborts them (Q2, Q3).
+            if content and content.get("stop_on_error") is not False:
+                item = replace(item, content=json.dumps(content | {"stop_on_error": False}).encode())
+        taken = item.id in self._asked or item.id in self._names
+        if taken or (self.running is not None and self.running.request.id == item.id):
+            item = self._rename(item)
+        request = Request(session, item.channel, item.id, item.type, header, stops)
+        if item.header is not header:
+            self._renamed[item.id] = request
+            if len(self._renamed) > _MAX_RENAMED:
+                self._renamed.popitem(last=False)
+        return _Held(session, item, request)
+
+    def _rename(self, item: Message) -> Message:
         self._count += 1
-        self._executing += item.type == "execute_request"
-        while self._count > self._max:
-            self.take(next(iter(self._asked)))
+        id = f"{item.id}~{self._count}"
+        return replace(item, id=id, header=json.dumps(item.part("header") | {"msg_id": id}).encode())
+
+    def _hold(self, entry: _Held) -> None:
+        self._held.append(entry)
+        self._held_bytes += entry.item.size
+        self._held_of[entry.session] += 1
+        self._names.add(entry.item.id)
+
+    def _release(self, entry: _Held) -> None:
+        self._held.remove(entry)
+        self._held_bytes -= entry.item.size
+        self._held_of[entry.session] -= 1
+        if not self._held_of[entry.session]:
+            del self._held_of[entry.session]
+        self._names.discard(entry.item.id)
+
+    def _let_in(self, entry: _Held) -> Message:
+        request = entry.request
+        if request is None:
+            return entry.item
+        self._asked[request.id] = request
+        if entry.is_execution:
+            self.running = Running(request)
+        while len(self._asked) > self._max:  # the oldest is forgotten: its reply goes nowhere
+            id, oldest = self._asked.popitem(last=False)
+            if self.running is not None and oldest is self.running.request:
+                self._asked[id] = oldest
+        return entry.item
+
+    # -- from the kernel ------------------------------------------------------------------------------------------
 
     def asker(self, id: str) -> str | None:
         """Whose question `id` is, for an input request; None when nobody's."""
-        waiting = self._asked.get(id)
-        return waiting[0].session if waiting else None
+        request = self._asked.get(id)
+        return request.session if request else None
 
-    def take(self, id: str) -> Request | None:
-        """The request that a reply to `id` answers, which is over with it."""
-        waiting = self._asked.get(id)
-        if not waiting:
+    def original(self, item: Message) -> Message:
+        """As the client is to see it: with the msg_id that it gave."""
+        request = self._renamed.get(item.parent_id)
+        if request is None:
+            return item
+        return replace(item, parent=request.header, parent_id=request.sent_id)
+
+    def take(self, item: Message) -> Request | None:
+        """The request that is answered by this reply."""
+        request = self._asked.get(item.parent_id)
+        if request is None or item.type != request.type.removesuffix("_request") + "_reply":
             return None
-        request = waiting.popleft()
-        if not waiting:
-            del self._asked[id]
-        self._count -= 1
-        self._executing -= request.type == "execute_request"
-        return request
+        status = item.part("content").get("status") if item.type == "execute_reply" else "ok"
+        return self.answered(request.id, failed=status == "error")
+
+    def answered(self, id: str, failed: bool) -> Request | None:
+        """It got its reply, from the kernel or from us."""
+        running = self.running
+        if running is not None and running.request.id == id:
+            running.replied, running.failed = True, failed
+        return self._asked.pop(id, None)
 
     def note(self, item: Message) -> bool:
         """Takes notice of an iopub message; whether it began or ended work."""
-        if item.type == "execute_input" and item.parent_id in self._working:
-            self._begun.add(item.parent_id)
-            return True
+        running = self.running
+        ours = running if running is not None and running.request.id == item.parent_id else None
+        if ours is not None:
+            ours.heard += 1
+            if item.type == "execute_input":
+                ours.begun = True
+                return True
         if item.type != "status" or item.parent_type not in WORK:
             return False
         state = item.part("content").get("execution_state")
+        work = item.parent_id, item.parent_type
         if state == "busy" and len(self._working) < self._max:
-            self._working.add(item.parent_id)
+            self._working.add(work)
         elif state == "idle":
-            self._working.discard(item.parent_id)
-            self._begun.discard(item.parent_id)
+            self._working.discard(work)
+            if ours is not None and item.parent_type == "execute_request":
+                ours.idle = True
         return True
 
-    def take_all(self) -> list[Request]:
-        """Everything outstanding, which is forgotten."""
-        taken = [request for waiting in self._asked.values() for request in waiting]
-        self._asked.clear()
-        self._working.clear()
-        self._begun.clear()
-        self._count = self._executing = 0
-        return taken
+    def next(self) -> Step:
+        """Once the execution in the kernel is over, what comes after it; nothing otherwise."""
+        over = self.running
+        if over is None or not (over.replied and over.idle):
+            return Step([], [])
+        self.running = None
+        aborted: list[Request] = []
+        ready: list[Message] = []
+        if over.failed and over.request.stops:
+            for entry in self._held_by(over.request.session):
+                self._release(entry)
+                if entry.is_execution and entry.request is not None:
+                    aborted.append(entry.request)
+                else:
+                    ready.append(self._let_in(entry))
+        if self._held:  # the first is an execution: other messages wait only behind one of their session
+            first = self._held[0]
+            for entry in self._held_by(first.session):
+                if entry.is_execution and entry is not first:
+                    break
+                self._release(entry)
+                ready.append(self._let_in(entry))
+        return Step(aborted, ready)
+
+    def _held_by(self, session: str) -> list[_Held]:
+        return [entry for entry in self._held if entry.session == session]
+
+    @property
+    def outstanding(self) -> list[Request]:
+        return [*self._asked.values(), *(entry.request for entry in self._held if entry.request is not None)]
+
+
+def _is_execution(item: Message) -> bool:
+    return item.type == "execute_request" and item.channel == "shell" and not _has_subshell(item)
+
+
+def _has_subshell(item: Message) -> bool:
+    return b'"subshell_id"' in item.header and bool(item.part("header").get("subshell_id"))

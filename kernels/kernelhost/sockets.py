@@ -56,10 +56,13 @@ class Sockets:
         for name, socket in self._sockets.items():
             socket.connect(f"ipc://{address}-{PORTS[name]}")
 
-    async def send(self, item: Message) -> None:
-        """By `item.channel`, which is shell, control or stdin."""
+    def send(self, item: Message) -> None:
+        """By `item.channel`, which is shell, control or stdin. Without a high-water mark it is done at once: what a
+        kernel does not read is `unread`'s to bound."""
         parts = [item.header, item.parent, item.metadata, item.content]
-        await self._sockets[item.channel].send_multipart([_DELIMITER, self._sign(parts), *parts, *item.buffers])
+        sent = self._sockets[item.channel].send_multipart([_DELIMITER, self._sign(parts), *parts, *item.buffers])
+        assert isinstance(sent, asyncio.Future)
+        sent.result()
 
     async def read(self, receive: Callable[[Message], None], connected: Callable[[], None]) -> None:
         """Until cancelled. `connected` is called once `has_stdin` is true."""

@@ -106,10 +106,17 @@ class Channel:
         self._v1 = v1
 
     def send(
-        self, kind: str, content: object, channel: str = "shell", id: str = "", buffers: tuple[bytes, ...] = ()
+        self,
+        kind: str,
+        content: object,
+        channel: str = "shell",
+        id: str = "",
+        buffers: tuple[bytes, ...] = (),
+        subshell: str = "",
     ) -> str:
         id = id or secrets.token_hex(8)
         header = {"msg_id": id, "msg_type": kind, "username": "", "session": "test", "version": "5.4"}
+        header |= {"subshell_id": subshell} if subshell else {}
         if self._v1:
             parts = [channel.encode(), *(json.dumps(part).encode() for part in (header, {}, {}, content)), *buffers]
             ends = [8 * (len(parts) + 2)]
