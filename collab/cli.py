@@ -145,6 +145,8 @@ def listen(config: Config) -> socket.socket:
             raise BadSetting(f"Cannot listen on {host}:{port}: {reason}; choose another --port.") from error
         if port != config.port:
             print(f"Port {config.port} is taken; this is port {port}.", file=sys.stderr)
+        # What it accepts inherits this; asyncio's own loop does not set it on sockets that it is given.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     raise BadSetting(f"No port from {config.port} on is free; choose another --port.")
 

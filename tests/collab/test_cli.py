@@ -81,6 +81,7 @@ def test_the_port_that_nobody_chose_may_be_another(tmp_path: Path, capsys: pytes
         port = taken.getsockname()[1]
         with listen(Config(tmp_path, port=port, ports=50)) as listening:
             other = listening.getsockname()[1]
+            assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
     assert port < other < port + 50
     assert capsys.readouterr() == ("", f"Port {port} is taken; this is port {other}.\n")
 
