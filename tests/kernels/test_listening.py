@@ -2,7 +2,6 @@ import asyncio
 import socket
 
 import pytest
-
 from kernelhost.config import BadSetting
 from kernelhost.listening import listen
 
