@@ -15,8 +15,9 @@ from types import FrameType
 
 import uvicorn
 
-from collab import imports
+from collab import imports, upkeep
 from collab.app import Ending, create_app
+from collab.backup import BadBackup
 from collab.config import BadSetting, Config, is_loopback, read_config
 from collab.connection import MAX_FRAME_BYTES
 from collab.data import OPENER, AlreadyServed, Data, open_data
@@ -68,8 +69,11 @@ class Ready:
 
 def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        config = read_config(sys.argv[1:] if arguments is None else arguments, os.environ)
+        if given and given[0] in upkeep.COMMANDS:
+            sys.exit(upkeep.run(given, os.environ))
+        config = read_config(given, os.environ)
         check_host(config)
         check_page(config)
         with open_data(config.data, config.token) as data, listen(config) as listening:
@@ -81,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"Open {served.address}", flush=True)
         if config.browser and has_browser(os.environ):
             webbrowser.open((config.data / OPENER).as_uri())
-    except (BadSetting, BadNotebook, StoreError) as error:
+    except (BadSetting, BadNotebook, BadBackup, StoreError) as error:
         sys.exit(f"collab: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -49,7 +49,6 @@ class Config:
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
     """Raises BadSetting; argparse itself ends the program for `--help` and unknown flags."""
     given = _parser().parse_args(arguments)
-    data = given.data or environ.get("COLLAB_DATA") or _default_data(environ)
     token = given.token if given.token is not None else environ.get("COLLAB_TOKEN", "")
     if token and not re.fullmatch(r"[A-Za-z0-9_.~-]{8,200}", token):
         raise BadSetting("A token is 8 to 200 letters, digits and '-', '_', '.', '~'; choose another for --token.")
@@ -62,7 +61,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
     port = given.port if given.port is not None else environ.get("COLLAB_PORT")
     host = given.host or environ.get("COLLAB_HOST") or "127.0.0.1"
     return Config(
-        data=Path(data).expanduser().absolute(),
+        data=data_folder(given.data, environ),
         host=host,
         port=DEFAULT_PORT if port is None else _port(port),
         ports=50 if port is None else 1,
@@ -74,6 +73,10 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         gateway_token=environ.get("COLLAB_GATEWAY_TOKEN", ""),
         room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
     )
+
+
+def data_folder(given: str | None, environ: Mapping[str, str]) -> Path:
+    return Path(given or environ.get("COLLAB_DATA") or _default_data(environ)).expanduser().absolute()
 
 
 def is_loopback(host: str) -> bool:
@@ -89,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="collab",
         description="Serve notebooks that several people edit and run at once, in their browsers.",
-        epilog="examples: collab  |  collab analysis.ipynb  |  collab ~/notebooks  |  collab --port 0 --no-browser",
+        epilog="examples: collab  |  collab analysis.ipynb  |  collab ~/notebooks  |  collab --port 0 --no-browser"
+        "  |  collab backup FILE  |  collab restore FILE  |  collab doctor",
     )
     parser.add_argument("path", nargs="*", help="notebooks (.ipynb) or folders of them to import")
     parser.add_argument("--host", help="address to listen on (127.0.0.1); also COLLAB_HOST")

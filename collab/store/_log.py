@@ -44,11 +44,12 @@ def _load(db: sqlite3.Connection, notebook: NotebookId) -> Log:
     epoch, last = row
     seq, snapshot = _snapshot(db, notebook, epoch)
     rows = db.execute(
-        "SELECT data FROM updates WHERE notebook = ? AND epoch = ? AND seq > ? ORDER BY seq", (notebook, epoch, seq)
+        "SELECT seq, data FROM updates WHERE notebook = ? AND epoch = ? AND seq > ? ORDER BY seq",
+        (notebook, epoch, seq),
     ).fetchall()
-    if seq + len(rows) != last:
+    if [number for number, _ in rows] != list(range(seq + 1, last + 1)):
         raise StoreError("The notebook's log is damaged: updates are missing. Restore a backup.")
-    updates = tuple(data for (data,) in rows)
+    updates = tuple(data for _, data in rows)
     return Log(epoch, updates if snapshot is None else (snapshot, *updates), last, snapshot is not None)
 
 

@@ -88,6 +88,7 @@ _STEPS: Final = (
     ALTER TABLE blobs ADD COLUMN added TEXT;
     """,
 )
+SCHEMA: Final = len(_STEPS)
 
 
 def migrate(db: sqlite3.Connection) -> None:
