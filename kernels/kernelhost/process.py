@@ -11,7 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,9 @@ from typing import Final
 from kernelhost import sandbox
 from kernelhost.cages.cage import Cage, entry, open_cage
 from kernelhost.confinement import OPEN, Confinement
-from kernelhost.limits import share
 from kernelhost.sockets import PORTS
 from kernelhost.spec import Spec
+from kernelhost.watch import act_on, out_of_memory, watch
 
 _LOG_BYTES: Final = 64 << 10
 _MAX_LOG_BYTES: Final = 4 << 20
@@ -52,6 +52,7 @@ class Process:
         self.ended = asyncio.Event()
         self.cage: Cage | None = None
         self._home = home
+        self._cwd = cwd
         self._run = home / "k"
         self.address = self._run / "s"
         self.read = self._run / "read"
@@ -71,7 +72,7 @@ class Process:
             name = f"{home.parent.name[:8]}-{home.name}"
             self.cage = open_cage(name, confinement.limits, bool(confinement.devices), confinement.adopting)
             if self._boxed:
-                variables = sandbox.inside(environment)
+                variables = sandbox.inside(environment, command[0])
                 command, given = self._in_sandbox(command, environment, cwd, confinement)
             else:
                 # It follows the thread that starts the kernel: the event loop's, as long-lived as the process.
@@ -202,6 +203,17 @@ class Process:
         self.signal(signal.SIGKILL)
         await self.ended.wait()
 
+    async def watch(self, notice: Callable[[str, str], None]) -> None:
+        """Its limits, until it is cancelled; `notice` gets a kind and one sentence for the people in the notebook."""
+
+        def interrupt() -> None:
+            self.signal(signal.SIGINT)
+
+        if self.cage is not None:
+            await watch(
+                self.cage, self._limits, self._cwd, lambda action: act_on(action, notice, interrupt, self.stop_for)
+            )
+
     def stop_for(self, reason: str) -> None:
         """Kills it at once; `reason` is what is told of its end."""
         self._why = self._why or reason
@@ -263,10 +275,6 @@ class Process:
                 os.truncate(self._log, 0)  # the kernel appends, so it goes on at the new end
         except OSError:
             pass
-
-
-def out_of_memory(used: int, limit: int) -> str:
-    return f"Out of memory: used {share(used, limit)}. Variables are lost; outputs are kept."
 
 
 def _out_of_memory(cage: Cage, limit: int | None) -> str:

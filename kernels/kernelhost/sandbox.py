@@ -21,12 +21,42 @@ RUN: Final = "/run/kernel"
 _TMP_BYTES: Final = 2 << 30
 _PROBE_WITHIN_S: Final = 20.0
 # Of /etc what programs look up; no other users' settings, no keys.
-_ETC: Final = tuple(
-    "alternatives bash.bashrc ca-certificates crypto-policies fonts gai.conf group host.conf hosts inputrc ld.so.cache "
-    "ld.so.conf ld.so.conf.d locale.alias localtime magic mime.types nsswitch.conf OpenCL passwd pki profile "
-    "protocols resolv.conf services ssl terminfo timezone vulkan".split(" ")
+_ETC: Final = (
+    "alternatives",
+    "bash.bashrc",
+    "ca-certificates",
+    "crypto-policies",
+    "fonts",
+    "gai.conf",
+    "group",
+    "host.conf",
+    "hosts",
+    "inputrc",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "localtime",
+    "magic",
+    "mime.types",
+    "nsswitch.conf",
+    "OpenCL",
+    "passwd",
+    "pki",
+    "profile",
+    "protocols",
+    "resolv.conf",
+    "services",
+    "ssl",
+    "terminfo",
+    "timezone",
+    "vulkan",
 )
 _SYSTEM: Final = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
+# Where root may write with no capability at all, in a namespace of its own too: settings of the whole machine.
+_SETTINGS: Final = tuple(
+    f"/proc/{name}" for name in ("acpi", "asound", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
+)
 _SYSFS: Final = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 _SYSFS_OF_GPUS: Final = ("/sys/bus", "/sys/devices", "/sys/module")
 # Variables that name places which are not there inside, or are elsewhere.
@@ -65,6 +95,8 @@ def options(box: Box) -> list[str]:
     for name in _ETC:
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     words += ["--proc", "/proc", "--dev", "/dev"]
+    for path in _SETTINGS:
+        words += ["--ro-bind-try", path, path]
     for path in ("/tmp", "/dev/shm"):
         words += ["--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", path]
     for path in _SYSFS_OF_GPUS if box.devices else _SYSFS:
@@ -74,12 +106,14 @@ def options(box: Box) -> list[str]:
     programs = _outermost(box.programs)
     for program in programs:
         words += [*_parents(program, made), "--ro-bind", str(program), str(program)]
-    for secret in box.hidden:
-        if secret.is_dir() and any(program in (secret, *secret.parents) for program in programs):
-            words += ["--tmpfs", str(secret)]
     words += ["--bind", str(box.work), WORK]
+    for secret in filter(Path.is_dir, box.hidden):
+        if any(program in (secret, *secret.parents) for program in programs):
+            words += ["--tmpfs", str(secret)]
+        if box.work in (secret, *secret.parents):
+            words += ["--tmpfs", str(Path(WORK) / secret.relative_to(box.work))]
     words += [*_parents(Path(RUN), made), "--bind", str(box.run), RUN]
-    return [*words, "--chdir", WORK]
+    return [*words, "--remount-ro", "/", "--chdir", WORK]
 
 
 def _outermost(paths: Iterable[Path]) -> list[Path]:
@@ -135,14 +169,16 @@ def _base_of(environment: Path) -> list[Path]:
     return [prefix for home in homes for prefix in (Path(home).parent, Path(os.path.realpath(home)).parent)]
 
 
-def inside(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a kernel that runs inside: no place outside is named."""
+def inside(environment: Mapping[str, str], program: str) -> dict[str, str]:
+    """The variables of a kernel that runs inside: no place outside is named, and what was installed beside its program
+    is found first."""
     kept = {
         key: value
         for key, value in environment.items()
         if key not in _PLACES and key not in _DISPLAYS and not key.startswith("XDG_")
     }
-    return kept | {"HOME": WORK, "TMPDIR": "/tmp"}
+    path = [os.path.dirname(program), kept.get("PATH") or os.defpath]
+    return kept | {"HOME": WORK, "TMPDIR": "/tmp", "PATH": os.pathsep.join(filter(None, path))}
 
 
 def descriptors(words: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -181,7 +217,7 @@ def probe(level: Level, network: Network, folder: Path) -> str:
     try:
         ran = subprocess.run(
             [*line, "--", sys.executable, "-c", "import ctypes"],
-            env=inside({"PATH": os.environ.get("PATH", "")}),
+            env=inside({}, sys.executable),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             pass_fds=given,
