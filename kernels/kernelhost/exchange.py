@@ -90,6 +90,12 @@ class Exchange:
         state = "starting" if self.state == "restarting" else self.state
         return messages.status(state, reason=self.reason, generation=self.generation)
 
+    def notice(self, text: str) -> None:
+        """A word of ours under the code that runs; without any there is no place for it in a stock client."""
+        running = self._requests.running
+        if running is not None:
+            self._add(messages.notice(text, running.request.header))
+
     async def next_change(self) -> None:
         self._changed.clear()
         await self._changed.wait()

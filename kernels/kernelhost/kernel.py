@@ -17,6 +17,7 @@ import anyio
 import zmq
 from anyio.abc import TaskGroup
 
+from kernelhost.confinement import OPEN, Confinement
 from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.exchange import Client, Exchange, Overflow, State
 from kernelhost.process import CannotStart, Process
@@ -43,7 +44,8 @@ class KernelFailed(Exception):
 
 
 class Kernel:
-    """`gone` is called when a client asked for its end (`shutdown_request`), `told` when the model may have changed."""
+    """`gone` is called when a client asked for its end (`shutdown_request`), `told` when the model may have changed,
+    `noticed` with a kind and a sentence for the people who use it."""
 
     def __init__(
         self,
@@ -56,6 +58,8 @@ class Kernel:
         tasks: TaskGroup,
         gone: Callable[[], None] = lambda: None,
         told: Callable[[], None] = lambda: None,
+        confinement: Confinement = OPEN,
+        noticed: Callable[[str, str], None] = lambda kind, text: None,
     ) -> None:
         self.id = id
         self.home = home
@@ -65,6 +69,8 @@ class Kernel:
         self._cwd = cwd
         self._tasks = tasks
         self._gone = gone
+        self._confinement = confinement
+        self._noticed = noticed
         self._lock = asyncio.Lock()
         self._stopped = False
         self._process: Process | None = None
@@ -111,6 +117,7 @@ class Kernel:
             "execution_state": self.state,
             "connections": len(self.clients),
             "generation": self.generation,
+            "limits": self._confinement.limits.model(),
         }
         return model | ({"reason": self.reason} if self.reason else {})
 
@@ -123,6 +130,11 @@ class Kernel:
             self._tasks.start_soon(sampler.measure_disk)
         report = sampler.sample(now_s, datetime.now(UTC), self._exchange.running)
         return replace(report, held=self._exchange.held)
+
+    def notice(self, kind: str, text: str) -> None:
+        """One sentence for the people who use it, such as a limit that is reached; under the code that runs."""
+        self._exchange.notice(text)
+        self._noticed(kind, text)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -212,7 +224,8 @@ class Kernel:
 
     def _launch(self) -> None:
         """Raises CannotStart."""
-        process = Process(self._spec, self._environment, self._cwd, self.home / f"{self.generation}")
+        home = self.home / f"{self.generation}"
+        process = Process(self._spec, self._environment, self._cwd, home, self._confinement)
         try:
             sockets = Sockets(process.address, process.key, process.read)
         except (OSError, zmq.ZMQError) as error:
@@ -220,7 +233,7 @@ class Kernel:
             raise CannotStart(f"it cannot be connected to ({error})") from error
         self._process, self._sockets = process, sockets
         self._exchange.use(sockets)
-        self._sampler = Sampler(process.pid, self._cwd, anyio.current_time())
+        self._sampler = Sampler(process.pid, self._cwd, anyio.current_time(), process.cage)
         self._tasks.start_soon(self._run, process, sockets)
 
     def _check_not_stopped(self) -> None:
@@ -279,6 +292,7 @@ class Kernel:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(sockets.read, receive, self._exchange.change)
+            tasks.start_soon(process.watch, self.notice)
             code = await process.wait()
             # What it said last is still on its way.
             with anyio.move_on_after(_LAST_WORDS_WITHIN_S):

@@ -63,6 +63,10 @@ def interrupted(request: Request) -> Message:
     return make(request.channel, "execute_reply", content, request.header)
 
 
+def notice(text: str, parent: bytes) -> Message:
+    return make("iopub", "stream", {"name": "stderr", "text": f"\n[{text}]\n"}, parent)
+
+
 def lost_notice(parent: bytes) -> Message:
     text = "\n[Output was lost here: more came than is kept for clients that are away or slow.]\n"
     return make("iopub", "stream", {"name": "stderr", "text": text}, parent)
