@@ -114,7 +114,9 @@ def test_kernelspecs_have_what_pages_need(gateway: GatewayProcess) -> None:
 def test_a11_a_model_is_exactly_what_clients_parse(gateway: GatewayProcess, kernel: str) -> None:
     model = gateway.http.get(f"/api/kernels/{kernel}").json()
     assert MODEL_TIME.fullmatch(model.pop("last_activity"))
-    assert model == {"id": kernel, "name": "python3", "execution_state": "idle", "connections": 0, "generation": 1}
+    assert set(model["limits"]) == {"memory_bytes", "cpus", "processes", "disk_bytes"}
+    known = {"id": kernel, "name": "python3", "execution_state": "idle", "connections": 0, "generation": 1}
+    assert model == known | {"limits": model["limits"]}
     listed = [item for item in gateway.http.get("/api/kernels").json() if item["id"] == kernel]
     assert MODEL_TIME.fullmatch(listed[0].pop("last_activity"))
     assert listed == [model]
