@@ -18,7 +18,12 @@ def is_allowed(request: HTTPConnection, token: str) -> bool:
 def is_own_origin(request: HTTPConnection, allowed: tuple[str, ...]) -> bool:
     """No Origin (no browser), our own host, or one that the operator named."""
     origin = request.headers.get("origin")
-    return origin is None or origin in allowed or urlsplit(origin).netloc == request.headers.get("host", "")
+    if origin is None or origin in allowed:
+        return True
+    try:
+        return urlsplit(origin).netloc == request.headers.get("host", "")
+    except ValueError:
+        return False
 
 
 def _digest(text: str) -> bytes:

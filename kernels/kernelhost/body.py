@@ -37,6 +37,11 @@ async def read_body(request: Request) -> dict[str, object]:
 def text_of(value: Mapping[str, object], field: str) -> str:
     """Empty when it is not there or null. Raises BadBody."""
     text = value.get(field)
-    if text is not None and (not isinstance(text, str) or len(text) > _MAX_TEXT):
+    if text is not None and (not isinstance(text, str) or len(text) > _MAX_TEXT or not is_text(text)):
         raise BadBody(f"The field '{field}' is a text of at most {_MAX_TEXT} characters.")
     return text or ""
+
+
+def is_text(text: str) -> bool:
+    """JSON can spell halves of characters, which nothing can be done with."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

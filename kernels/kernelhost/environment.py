@@ -13,14 +13,19 @@ _KEPT: Final = re.compile(
     re.IGNORECASE,
 )
 _FROM_CLIENT: Final = re.compile(r"KERNEL_[A-Z0-9_]{1,60}")
+# A null byte, and halves of characters, which JSON can spell and no program can be given.
+_UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 _NOT_KEPT: Final = ("KERNEL_WORKING_DIR", "KERNEL_LAUNCH_TIMEOUT")
+_MAX_DEPTH: Final = 64
 
 
 def kernel_environment(ours: Mapping[str, str], asked: Mapping[str, object]) -> dict[str, str]:
     """Ours without what is not named above, and the client's KERNEL_* variables."""
     environment = {key: value for key, value in ours.items() if _KEPT.fullmatch(key)}
     for key, value in asked.items():
-        if isinstance(value, str) and "\0" not in value and _FROM_CLIENT.fullmatch(key) and key not in _NOT_KEPT:
+        if not isinstance(value, str) or _UNUSABLE.search(value):
+            continue
+        if _FROM_CLIENT.fullmatch(key) and key not in _NOT_KEPT:
             environment[key] = value
     environment.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     return environment
@@ -35,6 +40,8 @@ def working_folder(root: Path, path: object) -> Path:
     text = path if isinstance(path, str) else ""
     if "\0" in text:
         raise ValueError("The path has a null byte in it.")
+    if text.count("/") > _MAX_DEPTH:
+        raise ValueError(f"The path has more than {_MAX_DEPTH} folders in it.")
     top = root.resolve()
     folder = (top / text.strip("/")).resolve()
     if folder != top and top not in folder.parents:
