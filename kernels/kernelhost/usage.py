@@ -101,13 +101,14 @@ def report_of(value: Mapping[str, Any]) -> Report:
 
 
 class Cage(Protocol):
-    """What holds all processes of a kernel, also those that left its tree. None: it does not count that."""
+    """What holds all processes of a kernel, also those that left its tree."""
 
     def pids(self) -> Iterable[int]: ...
 
-    def memory(self) -> int | None: ...
+    def memory(self) -> int: ...
 
-    def cpu_seconds(self) -> float | None: ...
+    def cpu_seconds(self) -> float:
+        """0 where it does not count them."""
 
 
 class Sampler:
@@ -125,12 +126,8 @@ class Sampler:
     def sample(self, now_s: float, at: datetime, request: str | None = None) -> Report:
         cage = self._cage
         found = members([self._pid] if cage is None else [self._pid, *cage.pids()])
-        memory = cage.memory() if cage is not None else None
-        cpu_s = cage.cpu_seconds() if cage is not None else None
-        if memory is None:
-            memory = sum(member.memory_bytes for member in found)
-        if cpu_s is None:
-            cpu_s = sum(member.cpu_s for member in found)
+        memory = cage.memory() if cage is not None else sum(member.memory_bytes for member in found)
+        cpu_s = (cage.cpu_seconds() if cage is not None else 0.0) or sum(member.cpu_s for member in found)
         # A child that nobody waited for takes its time with it, so the sum may shrink.
         spent_s, passed_s = max(0.0, cpu_s - self._cpu_s), now_s - self._before_s
         self._cpu_s, self._before_s = cpu_s, now_s
