@@ -72,8 +72,8 @@ def usage_of(value: Mapping[str, Any]) -> Usage:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a host process tells of its kernel. `pids` are the first 512 numbers on its machine, to tell whose process
-    uses a GPU; the rest is what the host holds for clients: bytes of output, bytes dropped at the bound so far, requests
-    that wait."""
+    uses a GPU; the rest is what the host holds for clients: bytes of output, bytes dropped at the bound so far, and
+    requests that wait."""
 
     usage: Usage
     pids: tuple[int, ...] = ()
