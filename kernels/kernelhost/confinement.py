@@ -15,7 +15,8 @@ Network: TypeAlias = Literal["host", "none"]
 @dataclass(frozen=True, slots=True)
 class Confinement:
     """`shown` are folders that are seen besides those that programs need, `hidden` ones that never are, `devices` the
-    nodes of its GPUs. `adopting`: whoever starts the kernel holds no other, and takes what it leaves behind."""
+    nodes of its GPUs. `adopting`: whoever starts the kernel holds no other, and takes what it leaves behind. `venv`: a
+    Python kernel has a virtual environment of its own, in its working folder."""
 
     limits: Limits = UNLIMITED
     level: Level = "none"
@@ -24,6 +25,7 @@ class Confinement:
     hidden: tuple[Path, ...] = ()
     devices: tuple[str, ...] = ()
     adopting: bool = False
+    venv: bool = False
 
     def as_json(self) -> dict[str, Any]:
         paths = {"shown": [str(path) for path in self.shown], "hidden": [str(path) for path in self.hidden]}
@@ -40,6 +42,7 @@ class Confinement:
             tuple(map(Path, value.get("hidden", ()))),
             tuple(value.get("devices", ())),
             bool(value.get("adopting")),
+            bool(value.get("venv")),
         )
 
 

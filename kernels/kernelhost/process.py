@@ -20,9 +20,10 @@ from kernelhost import sandbox
 from kernelhost.cages.cage import Cage, entry, open_cage
 from kernelhost.confinement import OPEN, Confinement
 from kernelhost.sockets import PORTS
-from kernelhost.spec import Spec
+from kernelhost.spec import LAUNCHER, Spec
 from kernelhost.watch import act_on, out_of_memory, watch
 
+_VENVS: Final = Path(__file__).with_name("venvs.py")
 _LOG_BYTES: Final = 64 << 10
 _MAX_LOG_BYTES: Final = 4 << 20
 _MAX_WORDS: Final = 300
@@ -65,6 +66,8 @@ class Process:
         self._out_of_memory = ""
         seen = Path(sandbox.RUN) if self._boxed else self._run
         command = spec.command(seen / "kernel.json")
+        if confinement.venv:
+            command = _in_own_venv(command, sandbox.WORK if self._boxed else str(cwd))
         given: list[int] = []
         try:
             self._prepare(spec.name, seen)
@@ -282,6 +285,14 @@ def _out_of_memory(cage: Cage, limit: int | None) -> str:
     if limit is None or not cage.oom_kills():
         return ""
     return out_of_memory(min(cage.peak_memory(), limit), limit)
+
+
+def _in_own_venv(command: list[str], folder: str) -> list[str]:
+    """Of a Python kernel, which is one that our launcher starts; others stay as they are."""
+    if str(LAUNCHER) not in command:
+        return command
+    at = command.index(str(LAUNCHER))
+    return [*command[:at], str(_VENVS), folder, *command[at:]]
 
 
 def _check(program: str, environment: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Final, Literal
 
-_LAUNCHER: Final = Path(__file__).with_name("launcher.py")
+LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 _PYTHONS: Final = ("python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}")
 
 
@@ -32,7 +32,7 @@ class Spec:
             argv[0] = sys.executable
         for at in range(1, len(argv) - 1):
             if argv[at] == "-m" and argv[at + 1] in ("ipykernel_launcher", "ipykernel") and "-f" in argv[at:]:
-                return [*argv[:at], str(_LAUNCHER), *argv[at + 2 :]]
+                return [*argv[:at], str(LAUNCHER), *argv[at + 2 :]]
         return argv
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
