@@ -13,7 +13,8 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from kernelhost import messages
 from kernelhost.activity import ACTIVITY
-from kernelhost.replay import Reader, Replay
+from kernelhost.journal import Journal
+from kernelhost.reader import Reader
 from kernelhost.requests import Request, Requests, TooMany
 from kernelhost.sockets import Sockets
 from kernelhost.unread import Unread
@@ -48,7 +49,7 @@ class Exchange:
     have changed."""
 
     def __init__(
-        self, id: str, replay: Replay, asked_to_end: Callable[[bool], None], told: Callable[[], None] = lambda: None
+        self, id: str, journal: Journal, asked_to_end: Callable[[bool], None], told: Callable[[], None] = lambda: None
     ) -> None:
         self.state: State = "starting"
         self.reason = ""
@@ -58,7 +59,7 @@ class Exchange:
         # The kernel has answered a question of ours; something has come on iopub.
         self.answered = self.heard = False
         self._id = id
-        self._replay = replay
+        self._journal = journal
         self._asked_to_end = asked_to_end
         self._told = told
         self._seen: OrderedDict[str, int] = OrderedDict()
@@ -167,24 +168,21 @@ class Exchange:
 
     def join(self, client: Client, after: str | None) -> Reader:
         """From what the client missed on: after the iopub message `after`, else since its session was last here."""
-        session, replay = client.session, self._replay
+        session, journal = client.session, self._journal
         first: list[Message] = []
-        at = replay.seq
-        if after is not None:
-            place = replay.place_of(after) if after else None
-            at = replay.dropped if place is None else place
-            if place is not None:
-                first = replay.unfinished_replies(place, session)
-            elif after and replay.dropped:
-                first = [messages.lost_notice(replay.first_parent(at))]
-        elif session in self._seen:
-            at = self._seen[session]
-            if at < replay.dropped:
-                at = replay.dropped
-                first = [messages.lost_notice(replay.first_parent(at))]
-        reader = Reader(replay, session, at, first)
+        at, knows_of_loss = self._seen.get(session, journal.seq), False
+        if after:
+            place = journal.place_of(after)
+            if place is None:  # it came earlier than what is known, so what its session was given later did too
+                at = min(self._seen.get(session, journal.known_from), journal.known_from)
+            else:
+                at = place
+                first = journal.unfinished_replies(place, session)
+        elif after is not None:
+            at, knows_of_loss = journal.lossy, True  # whoever wants all there is, without a gap
+        reader = Reader(journal, session, at, first, knows_of_loss)
         self.clients.add(client)
-        replay.add(self._status(), session, passing=True)
+        journal.add(self._status(), session, passing=True)
         client.wake()
         return reader
 
@@ -208,7 +206,7 @@ class Exchange:
         elif self.state == "busy" and item.type == "kernel_info_request" and item.channel == "shell" and self._info:
             self._answer_info(client, item)
         elif item.channel == "stdin":
-            self._replay.retire_question(client.session)
+            self._journal.retire_question(client.session)
             self._pass(client, item)
         else:
             self._interrupted = self._interrupted or item.type == "interrupt_request"
@@ -310,7 +308,7 @@ class Exchange:
         self._changed.set()
 
     def _add(self, item: Message, session: str | None = None, passing: bool = False) -> None:
-        self._replay.add(item, session, passing)
+        self._journal.add(item, session, passing)
         for client in self.clients:
             if session in (None, client.session):
                 client.wake()

@@ -20,8 +20,9 @@ from anyio.abc import TaskGroup
 from kernelhost.confinement import OPEN, Confinement
 from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.exchange import Client, Exchange, Overflow, State
+from kernelhost.journal import Journal
 from kernelhost.process import CannotStart, Process
-from kernelhost.replay import Reader, Replay
+from kernelhost.reader import Reader
 from kernelhost.sockets import Sockets
 from kernelhost.spec import Spec
 from kernelhost.usage import Report, Sampler
@@ -54,7 +55,7 @@ class Kernel:
         environment: Mapping[str, str],
         cwd: Path,
         home: Path,
-        replay: Replay,
+        journal: Journal,
         tasks: TaskGroup,
         gone: Callable[[], None] = lambda: None,
         told: Callable[[], None] = lambda: None,
@@ -76,7 +77,7 @@ class Kernel:
         self._process: Process | None = None
         self._sampler: Sampler | None = None
         self._sockets: Sockets | None = None
-        self._exchange = Exchange(id, replay, self._asked_to_end, told)
+        self._exchange = Exchange(id, journal, self._asked_to_end, told)
 
     @property
     def state(self) -> State:

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import pytest
 from kernelhost.exchange import GRACE_S, Exchange, Overflow
+from kernelhost.journal import Journal
 from kernelhost.messages import make, status
-from kernelhost.replay import Reader, Replay
+from kernelhost.reader import Reader
 from kernelhost.sockets import Sockets
 from kernelhost.wire import Message
 
@@ -108,7 +110,7 @@ class Timer:
 
 
 def a_kernel() -> tuple[Exchange, Wire]:
-    exchange, wire = Exchange("id", Replay(), lambda restart: None), Wire()
+    exchange, wire = Exchange("id", Journal(Path("never made")), lambda restart: None), Wire()
     exchange.use(cast(Sockets, wire))
     exchange.open()
     return exchange, wire
