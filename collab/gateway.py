@@ -78,7 +78,7 @@ class Gateway:
         if found is None:
             return
         with anyio.move_on_after(_STOP_WITHIN_S):
-            await _end(found, signal.SIGTERM)
+            await _end(found, signal.SIGINT)  # with SIGTERM its kernels would outlive it
         await _end(found, signal.SIGKILL)
 
     @property

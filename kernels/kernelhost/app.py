@@ -19,6 +19,7 @@ from kernelhost.handlers import failure, routes
 from kernelhost.kernels import Kernels
 from kernelhost.machine import sample_machine
 from kernelhost.meters import Meters
+from kernelhost.opening import Opening
 from kernelhost.sessions import Sessions
 
 
@@ -41,7 +42,8 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> ASGIAp
                     end()
                     return
 
-        async with Kernels(config.root, config.keep_bytes).running() as kernels, anyio.create_task_group() as tasks:
+        all = Kernels(config.root, config.keep_bytes, config.data, config.alone_s)
+        async with all.running() as kernels, anyio.create_task_group() as tasks:
             meters = Meters(lambda: list(kernels.all), lambda: sample_machine(config.root))
             tasks.start_soon(watch, kernels)
             tasks.start_soon(meters.run)
@@ -56,7 +58,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> ASGIAp
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, Exception: on_error},
     )
-    return Cors(app, config.origins)
+    return Cors(Opening(app), config.origins)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

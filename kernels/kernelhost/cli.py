@@ -10,12 +10,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
+import anyio
 import uvicorn
 
 from kernelhost.app import create_app
 from kernelhost.config import BadSetting, Config, read_config
+from kernelhost.listening import listen
+from kernelhost.memory import hide_memory
+from kernelhost.pids import started
+
+_LOOK_EVERY_S: Final = 0.1
 
 
 class Fields(logging.Formatter):
@@ -36,8 +43,17 @@ class Server(uvicorn.Server):
         self._gateway = gateway
         self._url = url
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Kernels outlive us when somebody restarts us, and not when somebody ends us in a terminal."""
+        if sig == signal.SIGINT and "kernels" in self.lifespan.state:
+            self.lifespan.state["kernels"].keep = False
+        super().handle_exit(sig, frame)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        while not self.should_exit and not self.lifespan.state["kernels"].found.is_set():
+            with anyio.move_on_after(_LOOK_EVERY_S):  # for the signals, of which nobody tells
+                await self.lifespan.state["kernels"].found.wait()
         if self.should_exit:
             return
         if self._gateway.state is not None:
@@ -51,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
     os.environ.pop("KERNELHOST_TOKEN", None)
+    hide_memory()
     stream = logging.StreamHandler()
     stream.setFormatter(Fields("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[stream])
@@ -58,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     # uvicorn raises the signal again when it has ended in good order; unhandled it would cut short what is left to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        with owned(config.state):
+        with owned(config.state), owned(config.data / "gateway" if config.data is not None else None):
             serve(config)
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
@@ -66,12 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(config: Config) -> None:
     """Raises BadSetting."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        listening = socket.create_server((config.host.strip("[]"), config.port), family=family, backlog=512)
-    except OSError as error:
-        why = error.strerror
-        raise BadSetting(f"Cannot listen on {config.host}:{config.port}: {why}; choose another --port.") from error
+    listening = listen(config.host, config.port)
     try:
         config.root.mkdir(parents=True, exist_ok=True)
         os.chdir(config.root)
@@ -82,7 +94,7 @@ def serve(config: Config) -> None:
     url = f"http://{_spell(config.host)}:{listening.getsockname()[1]}"
     # Requests may carry the token in their address, so they are not logged.
     settings = uvicorn.Config(
-        create_app(config, end=lambda: os.kill(os.getpid(), signal.SIGTERM)),
+        create_app(config, end=lambda: os.kill(os.getpid(), signal.SIGINT)),
         log_config=None,
         access_log=False,
         ws="websockets-sansio",
@@ -99,11 +111,12 @@ def serve(config: Config) -> None:
 
 @contextmanager
 def owned(state: Path | None) -> Iterator[None]:
-    """One gateway for one state file: who starts us by accident a second time is told. Raises BadSetting."""
+    """One gateway for one state file or folder: who starts us by accident a second time is told. Raises BadSetting."""
     if state is None:
         yield
         return
     try:
+        state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(state.with_name(f"{state.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise BadSetting(f"{state} cannot be written: {error.strerror}; choose another --state.") from error
@@ -125,16 +138,8 @@ def write_state(path: Path, url: str, token: str) -> None:
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"url": url, "token": token, "pid": os.getpid(), "started": _started()}, file)
+        json.dump({"url": url, "token": token, "pid": os.getpid(), "started": started(os.getpid())}, file)
     part.replace(path)
-
-
-def _started() -> str:
-    """Field 22 of our /proc/pid/stat; empty where there is none."""
-    try:
-        return Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
 
 
 def _spell(host: str) -> str:

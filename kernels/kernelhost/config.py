@@ -13,6 +13,7 @@ from typing import Final
 from kernelhost.replay import MAX_BYTES
 
 DEFAULT_PORT: Final = 8900
+ALONE_S: Final = 24 * 3600.0
 
 
 class BadSetting(ValueError):
@@ -21,7 +22,8 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`state` is where url, token and pid are written for whoever started us; `orphan_after_s` 0 means never."""
+    """`state` is where url, token and pid are written for whoever started us; `orphan_after_s` 0 means never. `data` is
+    the folder kernels are registered in, which then go on for `alone_s` without a gateway; None: they end with it."""
 
     token: str
     host: str = "127.0.0.1"
@@ -31,6 +33,8 @@ class Config:
     orphan_after_s: float = 0.0
     origins: tuple[str, ...] = ()
     keep_bytes: int = MAX_BYTES
+    data: Path | None = None
+    alone_s: float = ALONE_S
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -57,7 +61,21 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         orphan_after_s=given.orphan_after,
         origins=tuple(given.allow_origin),
         keep_bytes=given.keep << 20,
+        data=_data(given.data, given.state, int(given.port), environ),
+        alone_s=given.outlive,
     )
+
+
+def _data(given: str | None, state: str | None, port: int, environ: Mapping[str, str]) -> Path | None:
+    """Who has neither a folder nor a port of its own is nobody's successor, and nobody is its."""
+    if given:
+        return Path(given).expanduser().absolute()
+    if state:
+        return Path(state).absolute().with_name("kernels")
+    if port == 0:
+        return None
+    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local" / "state")
+    return home / "kernelhost" / f"{port}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", metavar="FILE", help="a file that holds the token")
     parser.add_argument("--root", default=os.curdir, metavar="DIR", help="the folder kernels work in")
     parser.add_argument("--state", metavar="FILE", help="where to write url, token and pid, for whoever started us")
+    data = "where kernels are registered, so that they go on while no gateway is there (a folder for the port)"
+    parser.add_argument("--data", metavar="DIR", help=data)
+    outlive = f"how long kernels go on while no gateway is there ({ALONE_S:.0f})"
+    parser.add_argument("--outlive", type=float, default=ALONE_S, metavar="S", help=outlive)
     keep = f"output of a kernel that is kept for clients that are away or slow ({MAX_BYTES >> 20})"
     parser.add_argument("--keep", type=_megabytes, default=MAX_BYTES >> 20, metavar="MB", help=keep)
     parser.add_argument(

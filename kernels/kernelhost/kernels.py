@@ -1,12 +1,11 @@
-"""All kernels of this gateway: started, found, and ended together."""
+"""All kernels of this gateway: started, found again, and ended."""
 
 import logging
 import os
 import re
-import shutil
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,16 +13,20 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from kernelhost.document import Document
 from kernelhost.environment import kernel_environment, working_folder
-from kernelhost.folders import own_folder
-from kernelhost.kernel import Kernel
-from kernelhost.replay import MAX_BYTES, Replay
+from kernelhost.folders import clear_abandoned, own_folder, short_parent
+from kernelhost.link import Link, Unreachable
+from kernelhost.registry import Row, clear_row, rows
+from kernelhost.replay import MAX_BYTES
+from kernelhost.spec import Spec
 from kernelhost.specs import Specs
 
 log = logging.getLogger(__name__)
 
 MAX_KERNELS: Final = 200
 _ID: Final = re.compile(r"(?=.{9,100}$)\w+-\w+-\w+-\w+-\w+")
+_NOTHING: Final = Spec("", (), {}, "", "signal", Path())
 
 
 class NoSpec(Exception):
@@ -39,43 +42,53 @@ class Full(Exception):
 
 
 class Kernels:
-    """Use `running()`; kernels live in its task group."""
+    """Use `running()`; what belongs to kernels here lives in its task group.
 
-    def __init__(self, root: Path, keep_bytes: int = MAX_BYTES) -> None:
+    `data` is where kernels are registered, so that they outlive us: for `alone_s`, and with `keep` true at our own end.
+    Without it they end with us in any case."""
+
+    def __init__(self, root: Path, keep_bytes: int = MAX_BYTES, data: Path | None = None, alone_s: float = 0.0) -> None:
         self.specs = Specs()
         self.started = datetime.now(UTC)
+        self.keep = data is not None
+        self.found = anyio.Event()
+        # Called with a kernel's id, a kind and a sentence for the people who use it.
+        self.noticed: Callable[[str, str, str], None] = lambda id, kind, text: None
         self._root = root
         self._keep_bytes = keep_bytes
-        self._home = Path()
-        self._kernels: dict[str, Kernel] = {}
-        self._ending: set[Kernel] = set()
-        self._count = 0
+        self._data = data
+        self._alone_s = alone_s if data is not None else 0.0
+        self._rows = self._temp = Path()
+        self._kernels: dict[str, Link] = {}
+        self._ending: set[Link] = set()
         self._tasks: TaskGroup | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Kernels"]:
-        """Returns when no process is left."""
-        with own_folder() as self._home:
+        """`found` is set when the kernels of the last gateway are here again. At the end, when none are kept, returns
+        when no process is left."""
+        with ExitStack() as stack:
+            self._temp = short_parent()
+            clear_abandoned(self._temp)
+            self._rows = self._data if self._data is not None else stack.enter_context(own_folder(self._temp))
+            self._rows.mkdir(mode=0o700, parents=True, exist_ok=True)
             async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._find)
                 try:
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
-                        self._ending |= set(self._kernels.values())
-                        self._kernels.clear()
-                        async with anyio.create_task_group() as ending:
-                            for kernel in self._ending:
-                                ending.start_soon(kernel.stop)
+                        await self._part()
                     self._tasks.cancel_scope.cancel()
 
     @property
-    def all(self) -> list[Kernel]:
+    def all(self) -> list[Link]:
         return list(self._kernels.values())
 
-    def get(self, id: str) -> Kernel | None:
+    def get(self, id: str) -> Link | None:
         return self._kernels.get(id)
 
-    async def start(self, name: str, id: str, path: object, environment: Mapping[str, object]) -> Kernel:
+    async def start(self, name: str, id: str, path: object, environment: Mapping[str, object]) -> Link:
         """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, ValueError for a path or id, KernelFailed."""
         spec = self.specs.get(name or self.specs.default())
         if spec is None:
@@ -86,39 +99,78 @@ class Kernels:
             raise IdTaken(f"A kernel with the id {id} runs already.")
         if len(self._kernels) >= MAX_KERNELS:
             raise Full(f"{MAX_KERNELS} kernels run; shut one down first.")
-        assert self._tasks is not None
         id = id or str(uuid.uuid4())
         folder = working_folder(self._root, path)
         variables = kernel_environment(os.environ, environment)
-        self._count += 1
-        home = self._home / f"{self._count}"
-        home.mkdir(mode=0o700)
-        replay = Replay(self._keep_bytes)
-        kernel = Kernel(id, spec, variables, folder, home, replay, self._tasks, gone=lambda: self.remove(id))
+        kernel = self._link(self._document(id, spec, variables, folder))
         self._kernels[id] = kernel  # before the first await: it counts from now on (A7)
         try:
             await kernel.start()
         except BaseException:
             self._forget(kernel)
-            shutil.rmtree(home, ignore_errors=True)
+            with anyio.CancelScope(shield=True):
+                await kernel.stop()
             raise
         return kernel
 
-    def remove(self, id: str) -> None:
+    def remove(self, id: str, reason: str = "The kernel was shut down.") -> None:
         """At once; its process ends by and by."""
         kernel = self._kernels.get(id)
-        if kernel is not None and self._tasks is not None:
-            self._forget(kernel)
-            self._ending.add(kernel)
-            self._tasks.start_soon(self._end, kernel)
+        if kernel is not None:
+            self._end(kernel, reason)
 
-    def _forget(self, kernel: Kernel) -> None:
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _document(self, id: str, spec: Spec, variables: Mapping[str, str], folder: Path) -> Document:
+        return Document(id, spec, variables, folder, self._rows, self._temp, self._keep_bytes, self._alone_s)
+
+    def _link(self, document: Document) -> Link:
+        assert self._tasks is not None
+        return Link(document, self._tasks, self._end, lambda kernel, kind, text: self.noticed(kernel.id, kind, text))
+
+    async def _find(self) -> None:
+        """What the registry knows is here again; what is left of hosts that are gone is cleared away (I8)."""
+        async with anyio.create_task_group() as finding:
+            for folder, row in rows(self._rows):
+                if row is not None and row.lives:
+                    finding.start_soon(self._attach, folder, row)
+                else:
+                    clear_row(folder, row)
+        self.found.set()
+
+    async def _attach(self, folder: Path, row: Row) -> None:
+        kernel = self._link(self._document(row.id, _NOTHING, {}, Path(row.cwd)))
+        try:
+            await kernel.attach(row, folder)
+        except Unreachable:
+            log.warning("A kernel of the last gateway is lost", extra={"kernel": row.id})
+            return
+        if not kernel.is_ending:
+            self._kernels[row.id] = kernel
+
+    async def _part(self) -> None:
+        if self.keep:
+            for kernel in self._kernels.values():
+                kernel.detach()
+            return
+        self._ending |= set(self._kernels.values())
+        self._kernels.clear()
+        async with anyio.create_task_group() as ending:
+            for kernel in self._ending:
+                ending.start_soon(kernel.stop)
+
+    def _end(self, kernel: Link, reason: str = "The kernel was shut down.") -> None:
+        self._forget(kernel)
+        if kernel not in self._ending and self._tasks is not None:
+            self._ending.add(kernel)
+            self._tasks.start_soon(self._stop, kernel, reason)
+
+    def _forget(self, kernel: Link) -> None:
         if self._kernels.get(kernel.id) is kernel:
             del self._kernels[kernel.id]
 
-    async def _end(self, kernel: Kernel) -> None:
+    async def _stop(self, kernel: Link, reason: str) -> None:
         try:
-            await kernel.stop()
+            await kernel.stop(reason)
         finally:
-            shutil.rmtree(kernel.home, ignore_errors=True)
             self._ending.discard(kernel)

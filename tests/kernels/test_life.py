@@ -329,7 +329,7 @@ def test_x28_kernels_leave_no_process_descriptor_or_folder(start_gateway: Start)
         return not kernel_pids(gateway.pid) and not folders()
 
     def folders() -> list[Path]:
-        return [path for path in gateway.temp.glob("kernelhost-*/*") if path.name != "lock"]
+        return [path for path in gateway.temp.glob("kernelhost-*/*") if path.name not in ("lock", "hosts.log")]
 
     cycle(0)
     eventually(settled, "the first kernel is gone")
@@ -351,7 +351,7 @@ def test_the_gateways_end_is_the_end_of_its_kernels(start_gateway: Start, tmp_pa
         channel.execute("while True: pass")
         channel.until(lambda message: message["msg_type"] == "execute_input")
         pids = kernel_pids(gateway.pid)
-        ended = threading.Thread(target=gateway.end)
+        ended = threading.Thread(target=gateway.end, args=[signal.SIGINT])
         ended.start()
         code = channel.closed()[0]
         ended.join(20)
@@ -360,7 +360,7 @@ def test_the_gateways_end_is_the_end_of_its_kernels(start_gateway: Start, tmp_pa
     assert [pid for pid in pids if is_alive(pid)] == []
 
 
-def test_d1_a_gateway_that_is_killed_takes_its_kernels_along_and_the_next_one_clears_up(
+def test_d1_a_gateway_without_a_folder_takes_its_kernels_along_when_it_is_killed_and_the_next_one_clears_up(
     start_gateway: Start, tmp_path: Path
 ) -> None:
     gateway = start_gateway(folder=tmp_path)

@@ -1,0 +1,74 @@
+"""What a host process is told on its own descriptor, before anything else: the one kernel that it is to run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelhost.confinement import OPEN, Confinement
+from kernelhost.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`rows` is the folder of the registry, `temp` a short one for sockets. `alone_s`: how long it goes on while no
+    gateway is there; 0 ends it with its gateway. `generation` is that of the last process of this kernel."""
+
+    id: str
+    spec: Spec
+    environment: Mapping[str, str]
+    cwd: Path
+    rows: Path
+    temp: Path
+    keep_bytes: int
+    alone_s: float
+    generation: int = 0
+    confinement: Confinement = OPEN
+
+    def encode(self) -> bytes:
+        spec = {
+            "name": self.spec.name,
+            "argv": self.spec.argv,
+            "env": dict(self.spec.env),
+            "language": self.spec.language,
+            "interrupt_mode": self.spec.interrupt_mode,
+            "folder": str(self.spec.folder),
+        }
+        value = {
+            "id": self.id,
+            "spec": spec,
+            "environment": dict(self.environment),
+            "cwd": str(self.cwd),
+            "rows": str(self.rows),
+            "temp": str(self.temp),
+            "keep_bytes": self.keep_bytes,
+            "alone_s": self.alone_s,
+            "generation": self.generation,
+            "confinement": self.confinement.as_json(),
+        }
+        return json.dumps(value).encode()
+
+
+def decode_document(data: bytes) -> Document:
+    """Of what `encode` made."""
+    value = json.loads(data)
+    spec = value["spec"]
+    return Document(
+        value["id"],
+        Spec(
+            spec["name"],
+            tuple(spec["argv"]),
+            spec["env"],
+            spec["language"],
+            spec["interrupt_mode"],
+            Path(spec["folder"]),
+        ),
+        value["environment"],
+        Path(value["cwd"]),
+        Path(value["rows"]),
+        Path(value["temp"]),
+        value["keep_bytes"],
+        value["alone_s"],
+        value["generation"],
+        Confinement.from_json(value["confinement"]),
+    )
