@@ -18,6 +18,7 @@ import { mountDrag } from "./drag.ts";
 import { createEditors } from "./editors.ts";
 import { createGap } from "./gap.ts";
 import { createShell, type Shell } from "./shell.ts";
+import { mountSteady } from "./steady.ts";
 
 export interface CellsList extends CellsView {
   readonly dom: HTMLElement;
@@ -348,6 +349,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
       mayMove: () => atLeast(usableRole(session.store.getState()), "editor"),
       onDrop: (ids, before) => moveCells(notebook, [...ids], before),
     }),
+    mountSteady(list),
   ];
   people = byCell(session.store.getState().people);
   reconcile();

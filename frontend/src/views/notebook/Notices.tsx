@@ -1,18 +1,23 @@
-import { type ReactNode, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { useStore } from "zustand";
 import { perform } from "../../actions";
 import { atLeast } from "../../actions/role";
-import { Icon } from "../shared/Icon";
-import type { IconName } from "../shared/icons";
 import type { NotebookBench } from "./bench";
 import { endedWords } from "./ended";
+import { Notice } from "./Notice";
+import { RuntimeNotices } from "./RuntimeNotices";
 
 /** What happened, what it means for the work, and the one thing to do. The most serious comes first. */
 export function Notices({ bench }: { readonly bench: NotebookBench }) {
-  const { phase, save, saveReason, role, runtime, ended, recovered } = useStore(bench.session.store);
+  const { store } = bench.session;
+  const phase = useStore(store, (state) => state.phase);
+  const save = useStore(store, (state) => state.save);
+  const saveReason = useStore(store, (state) => state.saveReason);
+  const role = useStore(store, (state) => state.role);
+  const ended = useStore(store, (state) => state.ended);
+  const recovered = useStore(store, (state) => state.recovered);
   const offline = useLater(phase === "offline", 1000);
   const changed = useRoleChange(role);
-  const [quietReason, setQuietReason] = useState("");
 
   return (
     <div className="notices">
@@ -54,20 +59,7 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
           </button>
         </Notice>
       )}
-      {runtime.status === "dead" && runtime.reason !== quietReason && (
-        <Notice
-          look="bad"
-          sign="warning"
-          text={`The runtime is not running${runtime.reason === "" ? "" : `: ${runtime.reason.replace(/\.$/, "")}`}. Text and outputs are kept, variables are not.`}
-          onDismiss={() => setQuietReason(runtime.reason)}
-        >
-          {atLeast(role, "runner") && (
-            <button type="button" className="button" onClick={() => bench.session.send({ type: "start_runtime" })}>
-              Start again
-            </button>
-          )}
-        </Notice>
-      )}
+      <RuntimeNotices bench={bench} />
       {changed.was !== null && (
         <Notice
           look="info"
@@ -95,29 +87,6 @@ function limitWords(role: string): string {
 
 function article(role: string | null): string {
   return /^[aeiou]/.test(role ?? "") ? "an" : "a";
-}
-
-interface Props {
-  readonly look: "info" | "warn" | "bad" | "quiet";
-  readonly sign: IconName;
-  readonly text: string;
-  readonly children?: ReactNode;
-  readonly onDismiss?: () => void;
-}
-
-function Notice({ look, sign, text, children, onDismiss }: Props) {
-  return (
-    <div className={`notice notice-${look}`}>
-      <Icon name={sign} />
-      <p>{text}</p>
-      {children}
-      {onDismiss !== undefined && (
-        <button type="button" className="icon-button" aria-label="Dismiss notice" onClick={onDismiss}>
-          <Icon name="close" />
-        </button>
-      )}
-    </div>
-  );
 }
 
 /** True once it has been true for a while, so that a blink of the connection moves nothing. */

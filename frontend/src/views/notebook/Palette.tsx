@@ -1,6 +1,7 @@
 import { type KeyboardEvent, useId, useMemo, useRef, useState } from "react";
 import { ACTIONS, disabledReason } from "../../actions";
 import { showKeys } from "../../actions/keys";
+import { LiveRegions } from "../shared/LiveRegions";
 import { isMac } from "../shared/platform";
 import type { NotebookBench } from "./bench";
 import { groupOf, rank } from "./palette_rank";
@@ -110,6 +111,7 @@ export function Palette({ bench, onClose, onChoose }: Props) {
         </div>
         {rows.length === 0 && <p className="palette-none">No command is called that.</p>}
       </div>
+      <LiveRegions />
     </dialog>
   );
 }

@@ -47,7 +47,11 @@ export function RuntimeChip({ bench }: { readonly bench: NotebookBench }) {
   const facts = [kernel, attached, reason, ends, ...meters.map(meterWords)].filter((part) => part !== "");
   // Read out when the chip is reached, and not again with every sample.
   const describe = (): void => setDescription(facts.join(". "));
-  const entries = ENTRIES.filter((id) => id === LINE || missingRole(role, actionOf(id).role) === null);
+  // A small menu: without what this person may not do, and without putting off what is not near.
+  const entries = ENTRIES.filter((id) => {
+    if (id === LINE) return true;
+    return missingRole(role, actionOf(id).role) === null && (id !== "runtime.extendIdle" || left !== null);
+  });
 
   return (
     <DropdownMenu.Root modal={false}>
@@ -63,7 +67,7 @@ export function RuntimeChip({ bench }: { readonly bench: NotebookBench }) {
         onPointerEnter={describe}
       >
         <span className="runtime-dot" aria-hidden="true" />
-        <span className="runtime-label">Runtime: </span>
+        <span className="runtime-label">Runtime:</span>
         <span className="runtime-word">{word}</span>
         {left !== null && left <= SHOWN_BEFORE_MS && (
           <span className="runtime-ends" aria-hidden="true">

@@ -22,7 +22,6 @@ export function StatusBar({ bench }: { readonly bench: NotebookBench }) {
       <span className="status-space" />
       {role !== null && <span className="status-role">{role}</span>}
       {kernel !== "" && <span>{kernel}</span>}
-      <span className="only-heard" role="log" aria-live="polite" data-live="runs" />
     </footer>
   );
 }

@@ -1,11 +1,13 @@
 /** What a person should hear of without asking: refusals, notices, lost connections, runs that ended. */
 
+import { actionOf, disabledReason } from "../../actions";
 import type { Workbench } from "../../actions/workbench";
 import { observeRun } from "../../notebook/observe";
 import { orderedIds, runOf } from "../../notebook/schema";
-import { warn } from "../shared/announcements";
+import { mention, mentionRun, warn } from "../shared/announcements";
 import { duration } from "../shared/time";
 import { endedWords } from "./ended";
+import { isLimit, runtimeWords } from "./runtime_words";
 
 /** As the notice of Notices.tsx. */
 const LOST_AFTER_MS = 1000;
@@ -43,14 +45,17 @@ export function watchSession(bench: Workbench): () => void {
   };
   // Heard, not seen: the cell itself shows it.
   const heard = (text: string): void => {
-    const region = document.querySelector("[data-live='runs']");
-    if (region !== null) region.textContent = text;
+    mentionRun(text);
   };
 
   const stops = [
     session.onEvent((event) => {
       if (event.type === "refused") bench.alarm(event.reason);
       if (event.type === "notice") bench.say(event.text);
+      if (event.type === "runtime_notice") {
+        if (event.kind === "other") bench.say(event.text);
+        else if (isLimit(event.kind)) warn(event.text);
+      }
     }),
     store.subscribe((state, old) => {
       if (state.phase !== old.phase) {
@@ -68,6 +73,12 @@ export function watchSession(bench: Workbench): () => void {
         if (state.ended !== null) warn(endedWords(state.ended.code, state.ended.reason));
       }
       if (state.runtime.status !== old.runtime.status) watchRunning();
+      if (state.runtime !== old.runtime) {
+        const mayStay = disabledReason(actionOf("runtime.extendIdle"), bench) === null;
+        const words = runtimeWords(old.runtime, state.runtime, mayStay, Date.now());
+        if (words?.urgent === true) warn(words.text);
+        else if (words !== null) mention(words.text);
+      }
     }),
   ];
   watchRunning();

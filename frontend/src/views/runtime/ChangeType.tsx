@@ -1,5 +1,5 @@
 import "./runtime.css";
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { useStore } from "zustand";
 import { type Chosen, getRuntime, type RuntimeInfo } from "../../runtime_api";
 import type { NotebookBench } from "../notebook/bench";
@@ -38,6 +38,9 @@ export function ChangeType({ bench, onClose }: Props) {
 
 function Form({ bench, info, onClose }: Props & { readonly info: RuntimeInfo }) {
   const status = useStore(bench.session.store, (state) => state.runtime.status);
+  const kernel = useRef<HTMLSelectElement>(null);
+  // The dialog stood empty before, with the focus on its close button.
+  useEffect(() => kernel.current?.focus(), []);
   const runs = status !== "none" && status !== "dead";
   const [chosen, setChosen] = useState<Chosen>(info.chosen);
   const change = (part: Partial<Chosen>): void => setChosen({ ...chosen, ...part });
@@ -57,7 +60,7 @@ function Form({ bench, info, onClose }: Props & { readonly info: RuntimeInfo }) 
     <form onSubmit={(event) => save(event, false)}>
       <label className="field">
         <span>Kernel</span>
-        <select value={chosen.kernel} onChange={(event) => change({ kernel: event.target.value })}>
+        <select ref={kernel} value={chosen.kernel} onChange={(event) => change({ kernel: event.target.value })}>
           {kernels.map(({ name, title }) => (
             <option key={name} value={name}>
               {title}

@@ -4,6 +4,8 @@ import { type History, HOUR_MS, linesOf, type Measure, type Stretch } from "./hi
 /** Points across: about one a pixel of the pane. */
 const COLUMNS = 320;
 const HEIGHT = 100;
+/** Above the top, so that a line there is seen whole. */
+const HEAD = 4;
 
 interface Props {
   readonly history: History;
@@ -22,7 +24,7 @@ interface Props {
 export function Chart({ history, measure, now, top, limit, stretches, cursor }: Props) {
   const lines = useMemo(() => linesOf(history, measure, now, COLUMNS), [history, measure, now]);
   const x = (at: number): number => Math.max(0, Math.min(COLUMNS, (1 - (now - at) / HOUR_MS) * COLUMNS));
-  const y = (value: number): number => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
+  const y = (value: number): number => HEIGHT - (Math.min(value, top) / top) * (HEIGHT - HEAD);
   return (
     <svg className="chart" viewBox={`0 0 ${COLUMNS} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
       {stretches.map(({ cell, from, to }) => (

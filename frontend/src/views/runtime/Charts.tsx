@@ -15,9 +15,13 @@ interface Row {
   readonly title: string;
   readonly measure: Measure;
   readonly words: (value: number) => string;
+  /** The same for the top of the chart. */
+  readonly scale: (value: number) => string;
   readonly limit: number | null;
   readonly base: 1024 | 10;
 }
+
+const percent = (value: number): string => `${Math.round(value)}\u00a0%`;
 
 const memory: Measure = (sample) => sample.memoryBytes;
 const cpu: Measure = (sample) => sample.cpuPercent;
@@ -46,6 +50,7 @@ function rowsOf(usage: RuntimeUsage | null, history: History): readonly Row[] {
       title: "RAM",
       measure: memory,
       words: bytes,
+      scale: bytes,
       limit: limits?.memoryBytes ?? machine?.memoryTotalBytes ?? null,
       base: 1024,
     },
@@ -54,6 +59,7 @@ function rowsOf(usage: RuntimeUsage | null, history: History): readonly Row[] {
       title: "CPU",
       measure: cpu,
       words: (value) => cpuWords(value, cpus),
+      scale: percent,
       limit: cpus === null ? null : cpus * 100,
       base: 10,
     },
@@ -62,27 +68,31 @@ function rowsOf(usage: RuntimeUsage | null, history: History): readonly Row[] {
       title: "Disk",
       measure: disk,
       words: bytes,
+      scale: bytes,
       limit: limits?.diskBytes ?? machine?.diskTotalBytes ?? null,
       base: 1024,
     },
   ];
-  for (const gpu of gpus) {
+  for (const [at, gpu] of gpus.entries()) {
+    const title = gpus.length === 1 ? "GPU" : `GPU ${at + 1}`;
     const device = machine?.gpus.find(({ uuid }) => uuid === gpu.uuid);
     const measures = gpuMeasures(gpu.uuid);
     rows.push(
       {
         key: `${gpu.uuid} memory`,
-        title: `${gpu.name} memory`,
+        title: `${title} memory`,
         measure: measures.memory,
         words: bytes,
+        scale: bytes,
         limit: gpu.memoryBytes ?? device?.memoryTotalBytes ?? null,
         base: 1024,
       },
       {
         key: `${gpu.uuid} use`,
-        title: `${gpu.name} use`,
+        title: `${title} use`,
         measure: measures.use,
-        words: (value) => `${Math.round(value)} %`,
+        words: percent,
+        scale: percent,
         limit: 100,
         base: 10,
       },
@@ -118,7 +128,7 @@ export function Charts({ session, history, usage }: Props) {
   return (
     <section className="charts pane-part" aria-label="The last hour">
       <div onPointerMove={look} onPointerLeave={() => setBack(0)}>
-        {rows.map(({ key, title, measure, words: tell, limit, base }) => {
+        {rows.map(({ key, title, measure, words: tell, scale, limit, base }) => {
           const most = peak(history, measure);
           const top = topOf(most, limit, base);
           const value = sample === null ? null : measure(sample);
@@ -127,7 +137,7 @@ export function Charts({ session, history, usage }: Props) {
               <figcaption>
                 <span>{title}</span>
                 <strong>{value === null ? "–" : tell(value)}</strong>
-                <span className="chart-top">{tell(top)}</span>
+                <span className="chart-top">{scale(top)}</span>
               </figcaption>
               <Chart
                 history={history}

@@ -109,7 +109,7 @@ function Entry({ bench, run, mayEdit }: Props & { readonly run: Run; readonly ma
         </span>
         <CellLink bench={bench} cell={run.cell} />
         <span className="run-user">{run.user}</span>
-        <span className="hint" data-tip={exactly(run.started)}>
+        <span className="run-time" data-tip={exactly(run.started)}>
           {ago(run.started, Date.now())}, {took}
         </span>
       </div>

@@ -24,7 +24,11 @@ test("a share names the unit once where it is one", () => {
 });
 
 test("CPU time counts whole CPUs", () => {
-  expect([cpuWords(130.4, 2), cpuWords(7, 1), cpuWords(7, null)]).toEqual(["130 % of 2 CPUs", "7 % of 1 CPU", "7 %"]);
+  expect([cpuWords(130.4, 2), cpuWords(7, 1), cpuWords(7, null)]).toEqual([
+    "130\u00a0% of 2 CPUs",
+    "7\u00a0% of 1 CPU",
+    "7\u00a0%",
+  ]);
 });
 
 describe("meters", () => {
@@ -50,9 +54,9 @@ describe("meters", () => {
       gpus: [{ uuid: "a", name: "H100", fraction: 0.5, memory_bytes: null }],
     });
     expect(metersOf(usage).map(meterWords)).toEqual([
-      "RAM: 1.00 of 4.00 GiB (25 %)",
-      "Disk: 0 B of 100 GiB (0 % of the machine’s)",
-      "GPU H100: 2.00 of 80.0 GiB (3 % of the machine’s)",
+      "RAM: 1.00 of 4.00 GiB (25\u00a0%)",
+      "Disk: 0 B of 100 GiB (0\u00a0% of the machine’s)",
+      "GPU H100: 2.00 of 80.0 GiB (3\u00a0% of the machine’s)",
     ]);
   });
 

@@ -26,7 +26,7 @@ export function share(used: number, total: number): string {
 
 /** "130 % of 2 CPUs", where 100 % is one of them. */
 export function cpuWords(percent: number, cpus: number | null): string {
-  return `${Math.round(percent)} %${cpus === null ? "" : ` of ${cpus} ${cpus === 1 ? "CPU" : "CPUs"}`}`;
+  return `${Math.round(percent)}\u00a0%${cpus === null ? "" : ` of ${cpus} ${cpus === 1 ? "CPU" : "CPUs"}`}`;
 }
 
 export interface Meter {
@@ -83,6 +83,6 @@ function meter(
 /** "RAM 1.25 of 4.00 GiB (31 %)". */
 export function meterWords({ label, name, words, part, limited }: Meter): string {
   const whose = part === null || limited ? "" : " of the machine’s";
-  const percent = part === null ? "" : ` (${Math.round(part * 100)} %${whose})`;
+  const percent = part === null ? "" : ` (${Math.round(part * 100)}\u00a0%${whose})`;
   return `${label}${name === "" ? "" : ` ${name}`}: ${words}${percent}`;
 }

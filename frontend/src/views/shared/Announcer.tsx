@@ -2,12 +2,11 @@ import { useEffect, useRef } from "react";
 import { useStore } from "zustand";
 import { announcements, dismiss } from "./announcements.ts";
 import { Icon } from "./Icon.tsx";
+import { LiveRegions } from "./LiveRegions.tsx";
 
-/** The two live regions, always in the page, and the same messages for the eye. */
+/** The live regions, always in the page, and the same messages for the eye. */
 export function Announcer() {
   const messages = useStore(announcements, (state) => state.messages);
-  const polite = messages.filter((message) => !message.urgent).at(-1);
-  const urgent = messages.filter((message) => message.urgent).at(-1);
   const shown = messages.filter((message) => !message.heard);
   const newest = shown.at(-1)?.key;
   const toasts = useRef<HTMLDivElement>(null);
@@ -22,12 +21,7 @@ export function Announcer() {
 
   return (
     <>
-      <div role="status" aria-live="polite" className="only-heard" data-live="polite">
-        {polite?.text ?? ""}
-      </div>
-      <div role="alert" aria-live="assertive" className="only-heard">
-        {urgent?.text ?? ""}
-      </div>
+      <LiveRegions />
       <div ref={toasts} popover="manual" className="toasts">
         {shown.map(({ key, text, urgent: bad }) => (
           <div key={key} className={bad ? "toast toast-bad" : "toast"}>

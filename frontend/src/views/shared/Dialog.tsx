@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Icon } from "./Icon.tsx";
+import { LiveRegions } from "./LiveRegions.tsx";
 
 interface Props {
   readonly title: string;
@@ -55,6 +56,7 @@ export function Dialog({ title, onClose, children, role = "dialog", className = 
         </header>
         {children}
       </div>
+      <LiveRegions />
     </dialog>
   );
 }

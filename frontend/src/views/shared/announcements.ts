@@ -12,9 +12,11 @@ export interface Message {
 
 interface Announcements {
   readonly messages: readonly Message[];
+  /** The last word about a run: for a region of its own, so that it takes no other sentence away. */
+  readonly run: string;
 }
 
-export const announcements = createStore<Announcements>(() => ({ messages: [] }));
+export const announcements = createStore<Announcements>(() => ({ messages: [], run: "" }));
 
 const SHOWN_MS = 6000;
 const MOST = 4;
@@ -33,6 +35,16 @@ export function alarm(text: string): void {
 /** For the assertive region alone: what it tells stands on the page. */
 export function warn(text: string): void {
   add(text, true, true);
+}
+
+/** The same for the polite region. */
+export function mention(text: string): void {
+  add(text, false, true);
+}
+
+/** How a run ended, or that it waits: the cell shows it. */
+export function mentionRun(text: string): void {
+  announcements.setState({ run: text });
 }
 
 export function dismiss(key: number): void {

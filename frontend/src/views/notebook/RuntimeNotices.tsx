@@ -1,0 +1,117 @@
+import { useEffect, useState } from "react";
+import { useStore } from "zustand";
+import { actionOf, disabledReason, perform } from "../../actions";
+import { missingRole } from "../../actions/role";
+import type { NoticeKind } from "../../session/events";
+import { useCountdown } from "../runtime/use_countdown";
+import { clock } from "../shared/time";
+import type { NotebookBench } from "./bench";
+import { Notice } from "./Notice";
+import { isLimit } from "./runtime_words";
+
+interface Props {
+  readonly bench: NotebookBench;
+}
+
+/** What the runtime has to say: that it is gone, will be, waits for a GPU, or has met one of its limits. */
+export function RuntimeNotices({ bench }: Props) {
+  return (
+    <>
+      <Dead bench={bench} />
+      <Ending bench={bench} />
+      <Waiting bench={bench} />
+      <LimitsMet bench={bench} />
+    </>
+  );
+}
+
+function Dead({ bench }: Props) {
+  const { status, reason, session } = useStore(bench.session.store, (state) => state.runtime);
+  const role = useStore(bench.session.store, (state) => state.role);
+  const [quiet, setQuiet] = useState("");
+  if (status !== "dead" || quiet === `${session} ${reason}`) return null;
+  return (
+    <Notice
+      look="bad"
+      sign="warning"
+      text={`The runtime is not running${reason === "" ? "" : `: ${reason.replace(/\.$/, "")}`}. Text and outputs are kept, variables are not.`}
+      onDismiss={() => setQuiet(`${session} ${reason}`)}
+    >
+      {missingRole(role, "runner") === null && (
+        <button type="button" className="button" onClick={() => bench.session.send({ type: "start_runtime" })}>
+          Start again
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+/** Not in a live region: the end was announced once, and the seconds are for the eye. */
+function Ending({ bench }: Props) {
+  const why = useStore(bench.session.store, (state) => state.runtime.stopsWhy);
+  useStore(bench.session.store, (state) => state.role);
+  const left = useCountdown(bench.session);
+  if (left === null) return null;
+  const mayStay = disabledReason(actionOf("runtime.extendIdle"), bench) === null;
+  return (
+    <Notice
+      look="warn"
+      sign="clock"
+      text={`The runtime stops in ${clock(left)}${why === "lifetime" ? ": its lifetime ends" : " because nobody uses it"}. Text and outputs are kept, variables are not.`}
+    >
+      {mayStay && (
+        <button type="button" className="button" onClick={() => perform("runtime.extendIdle", bench)}>
+          Stay
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+function Waiting({ bench }: Props) {
+  const { place, reason } = useStore(bench.session.store, (state) => state.runtime);
+  const role = useStore(bench.session.store, (state) => state.role);
+  if (place === 0) return null;
+  return (
+    <Notice look="info" sign="clock" text={reason === "" ? "The runtime waits for a GPU." : reason}>
+      {missingRole(role, "editor") === null && (
+        <button type="button" className="button" onClick={() => perform("runtime.changeType", bench)}>
+          Change runtime type…
+        </button>
+      )}
+      {missingRole(role, "runner") === null && (
+        <button type="button" className="button" onClick={() => bench.session.send({ type: "shut_down_runtime" })}>
+          Do not wait
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+/** One line a limit, its latest sentence; gone with the process that met it. */
+function LimitsMet({ bench }: Props) {
+  const process = useStore(bench.session.store, (state) => state.runtime.session);
+  const [met, setMet] = useState<ReadonlyMap<NoticeKind, string>>(new Map());
+  useEffect(
+    () =>
+      bench.session.onEvent((event) => {
+        if (event.type === "runtime_notice" && isLimit(event.kind))
+          setMet((known) => new Map(known).set(event.kind, event.text));
+      }),
+    [bench],
+  );
+  const [seen, setSeen] = useState(process);
+  if (seen !== process) {
+    setSeen(process);
+    setMet(new Map());
+  }
+  return [...met].map(([kind, text]) => (
+    <Notice
+      key={kind}
+      look="warn"
+      sign="warning"
+      text={text}
+      onDismiss={() => setMet((known) => new Map([...known].filter(([other]) => other !== kind)))}
+    />
+  ));
+}
