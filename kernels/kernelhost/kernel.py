@@ -22,6 +22,7 @@ from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.exchange import Client, Exchange, Overflow, State
 from kernelhost.journal import Journal
 from kernelhost.process import CannotStart, Process
+from kernelhost.provisioned import Provisioned, provision
 from kernelhost.reader import Reader
 from kernelhost.sockets import Sockets
 from kernelhost.spec import Spec
@@ -74,7 +75,7 @@ class Kernel:
         self._noticed = noticed
         self._lock = asyncio.Lock()
         self._stopped = False
-        self._process: Process | None = None
+        self._process: Process | Provisioned | None = None
         self._sampler: Sampler | None = None
         self._sockets: Sockets | None = None
         self._exchange = Exchange(id, journal, self._asked_to_end, told)
@@ -202,7 +203,7 @@ class Kernel:
         if self.state != "restarting":
             self._exchange.set_state("starting")
         try:
-            self._launch()
+            await self._launch()
             with anyio.fail_after(START_WITHIN_S):
                 await self._until_ready()
         except BaseException as error:
@@ -223,12 +224,16 @@ class Kernel:
             raise KernelFailed(self.reason) from error
         self._exchange.open()
 
-    def _launch(self) -> None:
+    async def _launch(self) -> None:
         """Raises CannotStart."""
         home = self.home / f"{self.generation}"
-        process = Process(self._spec, self._environment, self._cwd, home, self._confinement)
+        process: Process | Provisioned
+        if self._spec.provisioner is None:
+            process = Process(self._spec, self._environment, self._cwd, home, self._confinement)
+        else:
+            process = await provision(self._spec, self._spec.provisioner, self._environment, self._cwd, home)
         try:
-            sockets = Sockets(process.address, process.key, process.read)
+            sockets = Sockets(process.urls, process.key, process.read)
         except (OSError, zmq.ZMQError) as error:
             process.close()
             raise CannotStart(f"it cannot be connected to ({error})") from error
@@ -266,7 +271,7 @@ class Kernel:
         if self._process is None:
             raise KernelFailed(self.reason)
 
-    async def _run(self, process: Process, sockets: Sockets) -> None:
+    async def _run(self, process: Process | Provisioned, sockets: Sockets) -> None:
         reason = "The gateway lost its connection to the kernel; its log says why."
         try:
             code = await self._listen(process, sockets)
@@ -281,7 +286,7 @@ class Kernel:
         if self._process is process:
             self._died(reason, words)
 
-    async def _listen(self, process: Process, sockets: Sockets) -> int:
+    async def _listen(self, process: Process | Provisioned, sockets: Sockets) -> int:
         """Passes messages on until the process has ended and is quiet; its exit code."""
         heard = True
 

@@ -55,7 +55,7 @@ class Process:
         self._home = home
         self._cwd = cwd
         self._run = home / "k"
-        self.address = self._run / "s"
+        self.urls = {channel: f"ipc://{self._run / 's'}-{port}" for channel, port in PORTS.items()}
         self.read = self._run / "read"
         self._log = home / "log"
         self._limits = confinement.limits
@@ -248,16 +248,9 @@ class Process:
         """Why it ended, in words (kernels.md section 9)."""
         if self._why:
             return self._why
-        if code in (-signal.SIGKILL, 137):
-            return self._out_of_memory or (
-                "The kernel was killed from outside (signal 9), perhaps because the machine ran out of memory."
-            )
-        if code in (-signal.SIGSEGV, 139, -signal.SIGABRT, 134):
-            what = "segmentation fault" if code in (-signal.SIGSEGV, 139) else "abort"
-            return f"The kernel crashed in native code ({what}).{self.last_words()}"
-        if code < 0:
-            return f"The kernel was ended by signal {-code} ({_name(-code)})."
-        return f"The kernel was ended by its own code (exit {code})."
+        if code in (-signal.SIGKILL, 137) and self._out_of_memory:
+            return self._out_of_memory
+        return tell_exit(code, self.last_words())
 
     def last_words(self) -> str:
         """What its program said last, with a space before it; empty when it said nothing."""
@@ -278,6 +271,18 @@ class Process:
                 os.truncate(self._log, 0)  # the kernel appends, so it goes on at the new end
         except OSError:
             pass
+
+
+def tell_exit(code: int, last_words: str) -> str:
+    """Why a kernel ended, from how it did; `last_words` of a crash has a space before it."""
+    if code in (-signal.SIGKILL, 137):
+        return "The kernel was killed from outside (signal 9), perhaps because the machine ran out of memory."
+    if code in (-signal.SIGSEGV, 139, -signal.SIGABRT, 134):
+        what = "segmentation fault" if code in (-signal.SIGSEGV, 139) else "abort"
+        return f"The kernel crashed in native code ({what}).{last_words}"
+    if code < 0:
+        return f"The kernel was ended by signal {-code} ({_name(-code)})."
+    return f"The kernel was ended by its own code (exit {code})."
 
 
 def _out_of_memory(cage: Cage, limit: int | None) -> str:

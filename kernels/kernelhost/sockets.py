@@ -10,7 +10,7 @@ import hmac
 import logging
 import mmap
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +30,10 @@ _BYTES_A_TURN: Final = 1 << 20
 
 
 class Sockets:
-    """`address` is what the connection file calls `ip`: ports are appended to it. Into the file `read` goes how many
-    bytes of iopub have been read, for our launcher to wait on: what waits in the socket has no bound of its own."""
+    """`urls` says where each channel is. Into the file `read` goes how many bytes of iopub have been read, for our
+    launcher to wait on: what waits in the socket has no bound of its own."""
 
-    def __init__(self, address: Path, key: bytes, read: Path) -> None:
+    def __init__(self, urls: Mapping[str, str], key: bytes, read: Path) -> None:
         self._key = key
         self._count = 0
         with read.open("r+b") as file:
@@ -54,7 +54,7 @@ class Sockets:
         self.has_stdin = False
         self._monitor = self._sockets["stdin"].get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         for name, socket in self._sockets.items():
-            socket.connect(f"ipc://{address}-{PORTS[name]}")
+            socket.connect(urls[name])
 
     def send(self, item: Message) -> None:
         """By `item.channel`, which is shell, control or stdin. Without a high-water mark it is done at once: what a

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
 _PYTHONS: Final = ("python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}")
@@ -15,7 +15,8 @@ _PYTHONS: Final = ("python", f"python{sys.version_info[0]}", f"python{sys.versio
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """`argv` and the values of `env` have their placeholders still."""
+    """`argv` and the values of `env` have their placeholders still. `provisioner` is the kernelspec's own, which starts
+    the kernel in our place: a name and perhaps a config, as jupyter_client has it."""
 
     name: str
     argv: tuple[str, ...]
@@ -23,6 +24,7 @@ class Spec:
     language: str
     interrupt_mode: Literal["signal", "message"]
     folder: Path
+    provisioner: Mapping[str, Any] | None = None
 
     def command(self, connection_file: Path) -> list[str]:
         """ipykernel is started by our launcher (kernels.md section 8); a bare `python` is ours, not that of PATH."""

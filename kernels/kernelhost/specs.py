@@ -3,11 +3,14 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from jupyter_client.kernelspec import KernelSpecManager
 
 from kernelhost.spec import Spec
+
+# Provisioners that start a kernel here as we do; any other does so in our place.
+OURS: Final = ("local-provisioner", "kernelhost-local", "kernelhost-sandboxed")
 
 
 class Specs:
@@ -35,7 +38,17 @@ class Specs:
         folder = Path(self._manager.get_all_specs()[name]["resource_dir"])
         env = {str(key): str(value) for key, value in spec["env"].items()}
         mode: Literal["signal", "message"] = "message" if spec["interrupt_mode"] == "message" else "signal"
-        return Spec(name, tuple(map(str, spec["argv"])), env, str(spec["language"]), mode, folder)
+        named = spec["metadata"].get("kernel_provisioner") if isinstance(spec["metadata"], dict) else None
+        strange = isinstance(named, dict) and named.get("provisioner_name", OURS[0]) not in OURS
+        return Spec(
+            name,
+            tuple(map(str, spec["argv"])),
+            env,
+            str(spec["language"]),
+            mode,
+            folder,
+            named if strange else None,
+        )
 
     def resource(self, name: str, file: str) -> Path | None:
         """A kernelspec's own file, such as its logo."""
