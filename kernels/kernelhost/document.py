@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kernelhost.confinement import OPEN, Confinement
 from kernelhost.spec import Spec
@@ -12,7 +13,8 @@ from kernelhost.spec import Spec
 @dataclass(frozen=True, slots=True)
 class Document:
     """`rows` is the folder of the registry, `temp` a short one for sockets. `alone_s`: how long it goes on while no
-    gateway is there; 0 ends it with its gateway. `generation` is that of the last process of this kernel."""
+    gateway is there; 0 ends it with its gateway. `generation` is that of the last process of this kernel. `gpus`: what
+    it was promised of them, as `Grant.to_json` has it; the gateway's own, and kept here while that is away."""
 
     id: str
     spec: Spec
@@ -24,6 +26,7 @@ class Document:
     alone_s: float
     generation: int = 0
     confinement: Confinement = OPEN
+    gpus: tuple[Mapping[str, Any], ...] = ()
 
     def encode(self) -> bytes:
         spec = {
@@ -45,6 +48,7 @@ class Document:
             "alone_s": self.alone_s,
             "generation": self.generation,
             "confinement": self.confinement.as_json(),
+            "gpus": self.gpus,
         }
         return json.dumps(value).encode()
 
@@ -71,4 +75,5 @@ def decode_document(data: bytes) -> Document:
         value["alone_s"],
         value["generation"],
         Confinement.from_json(value["confinement"]),
+        tuple(value["gpus"]),
     )

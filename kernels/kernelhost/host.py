@@ -180,6 +180,8 @@ class Host:
                     self._end.set()
                     raise
             case "restart":
+                if (equipment := call.get("document")) is not None:
+                    self._equip(decode_document(str(equipment).encode()))
                 below = call.get("empty_below")
                 await self._kernel.restart(Path(below) if isinstance(below, str) else None)
             case "interrupt":
@@ -187,12 +189,21 @@ class Host:
             case "stop":
                 self._reason = str(call["reason"])
                 self._end.set()
+            case "stop_for":
+                self._kernel.stop_for(str(call["reason"]))
+            case "notice":
+                self._kernel.notice(str(call["kind"]), str(call["text"]))
             case "report":
                 report = await self._kernel.report()
                 return report.json() if report is not None else None
             case "document":
                 return self._document.encode().decode()
         return None  # "ping" too
+
+    def _equip(self, document: Document) -> None:
+        """With other GPUs than before, those of before having gone to somebody else."""
+        self._document = document
+        self._kernel.equip(document.environment, replace(document.confinement, adopting=True))
 
     def _tell(self, always: bool = False) -> None:
         """The gateway has the model in its memory; what is only the time of the last request is told seldom."""

@@ -168,6 +168,16 @@ class Kernel:
         if not_emptied is not None:
             raise not_emptied
 
+    def stop_for(self, reason: str) -> None:
+        """Kills its process at once, which leaves it dead, with this reason."""
+        if self._process is not None:
+            self._process.stop_for(reason)
+
+    def equip(self, environment: Mapping[str, str], confinement: Confinement) -> None:
+        """For its next process."""
+        self._environment = self._spec.environment(environment)
+        self._confinement = confinement
+
     async def stop(self, reason: str = "The kernel was shut down.") -> None:
         """For good. Takes at most a few seconds, also while the kernel is starting."""
         self._stopped = True
