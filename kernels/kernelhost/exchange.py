@@ -85,9 +85,13 @@ class Exchange:
     def publish_status(self) -> None:
         self._add(self._status(), passing=True)
 
+    def publish_revival(self) -> None:
+        """Of a kernel that died by itself and is started again. To JupyterLab `restarting` is just that: it says so in
+        a dialog, and connects anew (H9)."""
+        self._add(messages.status("restarting", reason=self.reason, generation=self.generation), passing=True)
+
     def _status(self) -> Message:
-        """The present state, with no parent (H8). To JupyterLab `restarting` is a kernel that died by itself and came
-        back: it says so in a dialog, and connects anew (H9)."""
+        """The present state, with no parent (H8). Never `restarting`, which makes clients loop (H9)."""
         state = "starting" if self.state == "restarting" else self.state
         return messages.status(state, reason=self.reason, generation=self.generation)
 

@@ -21,9 +21,11 @@ from kernelhost.confinement import OPEN, Confinement
 from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.exchange import Client, Exchange, Overflow, State
 from kernelhost.journal import Journal
+from kernelhost.notices import Notices
 from kernelhost.process import CannotStart, Process
 from kernelhost.provisioned import Provisioned, provision
 from kernelhost.reader import Reader
+from kernelhost.revival import Deaths, Revival
 from kernelhost.sockets import Sockets
 from kernelhost.spec import Spec
 from kernelhost.usage import Report, Sampler
@@ -39,6 +41,8 @@ _ASK_EVERY_S: Final = 0.1
 _QUIET_S: Final = 0.05
 _LAST_WORDS_WITHIN_S: Final = 5.0
 _SIGNAL_MEETS_CODE_S: Final = 1.0
+_KILLED_WITHIN_S: Final = 20.0
+REVIVAL: Final = Revival()
 
 
 class KernelFailed(Exception):
@@ -62,6 +66,7 @@ class Kernel:
         told: Callable[[], None] = lambda: None,
         confinement: Confinement = OPEN,
         noticed: Callable[[str, str], None] = lambda kind, text: None,
+        revival: Revival = REVIVAL,
     ) -> None:
         self.id = id
         self.home = home
@@ -73,6 +78,9 @@ class Kernel:
         self._gone = gone
         self._confinement = confinement
         self._noticed = noticed
+        self._notices = Notices()
+        self._deaths = Deaths(revival)
+        self._ready_s = 0.0
         self._lock = asyncio.Lock()
         self._stopped = False
         self._process: Process | Provisioned | None = None
@@ -135,8 +143,9 @@ class Kernel:
 
     def notice(self, kind: str, text: str) -> None:
         """One sentence for the people who use it, such as a limit that is reached; under the code that runs."""
-        self._exchange.notice(text)
-        self._noticed(kind, text)
+        if self._notices.allow(kind, anyio.current_time()):
+            self._exchange.notice(text)
+            self._noticed(kind, text)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -213,8 +222,8 @@ class Kernel:
         if self.state != "restarting":
             self._exchange.set_state("starting")
         try:
-            await self._launch()
             with anyio.fail_after(START_WITHIN_S):
+                await self._launch()
                 await self._until_ready()
         except BaseException as error:
             why = f"It did not answer within {START_WITHIN_S:.0f} s."
@@ -232,6 +241,7 @@ class Kernel:
             log.warning("A kernel could not be started", extra={"kernel": self.id, "reason": self.reason})
             self._exchange.publish_status()
             raise KernelFailed(self.reason) from error
+        self._ready_s = anyio.current_time()
         self._exchange.open()
 
     async def _launch(self) -> None:
@@ -267,22 +277,28 @@ class Kernel:
                 while not (exchange.answered and exchange.heard):
                     await self._next_change()
         with anyio.move_on_after(_STDIN_WITHIN_S):  # not every kernel has one
-            while self._sockets is not None and not self._sockets.has_stdin:
+            while self._sockets is None or not self._sockets.has_stdin:
                 await self._next_change()
         if self._spec.language == "python":
             # IPython loads much at its first execution; a silent one now makes the first cell quick.
             content = {"code": "", "silent": True, "store_history": False, "allow_stdin": False}
             exchange.ask("shell", "execute_request", content)
+        self._check_alive()
 
     async def _next_change(self) -> None:
         """Raises KernelFailed when that is its end."""
         await self._exchange.next_change()
         self._check_not_stopped()
+        self._check_alive()
+
+    def _check_alive(self) -> None:
+        """Raises KernelFailed."""
         if self._process is None:
             raise KernelFailed(self.reason)
 
     async def _run(self, process: Process | Provisioned, sockets: Sockets) -> None:
         reason = "The gateway lost its connection to the kernel; its log says why."
+        code = -signal.SIGKILL
         try:
             code = await self._listen(process, sockets)
             reason = process.reason(code)
@@ -294,7 +310,7 @@ class Kernel:
             words = process.last_words()
             process.close()
         if self._process is process:
-            self._died(reason, words)
+            self._died(code, reason, words)
 
     async def _listen(self, process: Process | Provisioned, sockets: Sockets) -> int:
         """Passes messages on until the process has ended and is quiet; its exit code."""
@@ -318,7 +334,7 @@ class Kernel:
             tasks.cancel_scope.cancel()
         return code
 
-    def _died(self, reason: str, words: str) -> None:
+    def _died(self, code: int, reason: str, words: str) -> None:
         self._process = self._sockets = None
         self._exchange.use(None)
         self._exchange.reason = reason
@@ -326,9 +342,24 @@ class Kernel:
             self._exchange.reason += words if words not in reason else ""
             self._exchange.change()
             return  # whoever starts it tells
+        now_s = anyio.current_time()
+        if self._deaths.revives(code, now_s - self._ready_s, now_s):
+            self._exchange.set_state("restarting")
+            self.notice("restarted", f"{reason} It is started again; its variables are lost.")
+            self._exchange.abandon(reason)
+            self._exchange.publish_revival()
+            self._tasks.start_soon(self._revive)
+            return
         self._exchange.set_state("dead")
         self._exchange.abandon(reason)
         self._exchange.publish_status()
+
+    async def _revive(self) -> None:
+        async with self._lock:
+            # Somebody may have been quicker, to restart it or to end it.
+            if self._process is None and self.state == "restarting" and not self._stopped:
+                with suppress(KernelFailed):  # the state says so
+                    await self._start()
 
     async def _end_process(self, now: bool = False) -> None:
         """Asks, terminates, kills (I7). What it still says is not passed on."""
@@ -343,7 +374,9 @@ class Kernel:
                 sockets.send(request)
                 if self._spec.interrupt_mode == "signal":
                     process.signal(signal.SIGINT)  # running code would keep it from ending
-            await process.end(now)
+            # What the system itself does not let go of is left to it; `_run` clears up if it ever ends.
+            with anyio.move_on_after(_KILLED_WITHIN_S):
+                await process.end(now)
 
     # -- clients --------------------------------------------------------------------------------------------------
 
