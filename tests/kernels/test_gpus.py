@@ -14,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernelhost.gpus.fake import FakeNvml, fake
 from kernelhost.gpus.gpus import Gpus, NoneFree, TooMuch
-from kernelhost.gpus.grant import NOTHING, Grant, Part, from_json, variables
+from kernelhost.gpus.grant import NAMES, NOTHING, Grant, Part, from_json, variables
 from kernelhost.gpus.ledger import Ledger
 from kernelhost.gpus.line import KEPT_S, MAX_WAITING, Line, LineFull
 from kernelhost.gpus.mps import running_mps
-from kernelhost.gpus.nvml import Device, GpuProcess
+from kernelhost.gpus.nvml import Device
 from kernelhost.gpus.overuse import Interrupt, Overuse, Step, Stop
 from kernelhost.gpus.policy import Policy, allowed, read_policy
 from kernelhost.gpus.wish import BadWish, Share, Whole, Wish, parse_wish, read_wish
+from kernelhost.machine import Device as DeviceUsage
+from kernelhost.usage import GpuUsage
 
 GIB = 1 << 30
 ONE = Whole(1)
@@ -240,6 +242,10 @@ def test_g2_the_line_has_an_end() -> None:
     assert line.ask("one more", ONE, now=KEPT_S) == 2
 
 
+def end(gpus: Gpus, kernel: str) -> None:
+    gpus.settle({other: gpus.grant(other) for other in "abcdef" if other != kernel})
+
+
 def refused(gpus: Gpus, kernel: str, wish: Wish, keeps_place: bool = True) -> NoneFree:
     with pytest.raises(NoneFree) as refusal:
         gpus.take(kernel, wish, keeps_place)
@@ -251,13 +257,13 @@ def test_g2_who_waits_longest_is_served_first() -> None:
     held = [gpus.take(kernel, ONE) for kernel in "ab"]
     assert str(refused(gpus, "c", Whole(2))) == "No GPU is free: 2 of 2 in use. You are 1st in line."
     assert str(refused(gpus, "d", QUARTER)) == "No GPU is free: 2 of 2 in use. You are 2nd in line."
-    gpus.free("a")
+    end(gpus, "a")
     assert refused(gpus, "d", QUARTER).position == 2  # it would fit, but then "c" would never get two
     assert refused(gpus, "e", QUARTER, keeps_place=False).position is None
-    gpus.free("b")
+    end(gpus, "b")
     assert refused(gpus, "d", QUARTER).position == 2  # both are kept for "c"
     assert gpus.take("c", Whole(2)) == Grant((*held[0].parts, *held[1].parts))
-    gpus.free("c")
+    end(gpus, "c")
     (whole,) = held[0].parts
     assert gpus.take("d", QUARTER) == Grant((replace(whole, fraction=Fraction(1, 4), memory_bytes=6 * GIB),))
     assert gpus.listing()["queue"] == []
@@ -268,7 +274,7 @@ def test_g2_who_does_not_come_back_holds_nobody_up() -> None:
     gpus = gpus_of("1x24GiB", clock=clock)
     gpus.take("a", ONE)
     refused(gpus, "b", ONE)
-    gpus.free("a")
+    end(gpus, "a")
     assert refused(gpus, "c", ONE).position == 2  # "b" may come back
     clock.now = KEPT_S - 1
     assert refused(gpus, "c", ONE).position == 2
@@ -281,7 +287,7 @@ def test_g2_several_who_fit_at_once_need_not_come_in_order() -> None:
     gpus.take("a", ONE)
     for kernel in "bcdef":
         refused(gpus, kernel, QUARTER)
-    gpus.free("a")
+    end(gpus, "a")
     assert gpus.take("e", QUARTER).parts
     assert refused(gpus, "f", QUARTER).position == 4
     assert gpus.take("b", QUARTER).parts
@@ -291,10 +297,21 @@ def test_a_kernel_that_holds_some_keeps_it_and_frees_it_once() -> None:
     gpus = gpus_of("1x24GiB")
     held = gpus.take("a", ONE)
     assert gpus.take("a", ONE) == held == gpus.grant("a")
-    gpus.free("a")
-    gpus.free("a")
+    gpus.settle({})
+    gpus.settle({})
     assert gpus.grant("a") == NOTHING
     assert gpus.take("b", ONE) == held
+
+
+def test_what_outlived_the_gateway_is_held_again_unless_somebody_took_it() -> None:
+    before, after = gpus_of("2x24GiB"), gpus_of("2x24GiB")
+    held = {"a": before.take("a", Whole(2)), "b": NOTHING}
+    after.settle(held)
+    assert after.grant("a") == held["a"]
+    after.settle({"b": NOTHING})  # it died
+    taken = after.take("c", QUARTER)
+    after.settle(held | {"c": taken})  # it lives again, too late
+    assert (after.grant("a"), after.grant("c")) == (NOTHING, taken)
 
 
 def test_g3_everyone_may_see_who_holds_what_and_who_waits() -> None:
@@ -437,6 +454,9 @@ def test_a_grant_is_the_same_when_it_was_written_and_read(found: list[Device], w
         if (grant := ledger.place(wish)) is not None:
             ledger.hold(f"{number}", grant)
             assert from_json(grant.to_json()) == grant
+            assert grant.wish is not None
+            assert Ledger(found).place(grant.wish) is not None
+            assert (variables(grant, Path("/mps")).keys() | {"CUDA_VISIBLE_DEVICES"}) <= set(NAMES)
 
 
 # -- a kernel that takes too much -------------------------------------------------------------------------------------
@@ -494,7 +514,8 @@ def test_x22_the_watch_counts_all_processes_below_a_kernels_first() -> None:
     for _ in range(2):
         asyncio.run(gpus.look(told))
     assert told.steps == [("interrupt", "a")]
-    assert gpus.used("a") == {part.uuid: GpuProcess(os.getpid(), 7 * GIB, 100)}
+    assert gpus.used("a") == (GpuUsage(part.uuid, 7 * GIB, 100),)
+    assert gpus.machine()[0] == DeviceUsage(part.uuid, "Fake GPU 24GiB", 24 * GIB, 24 * GIB, 100)
     nvml.lost.add(part.uuid)
     asyncio.run(gpus.look(told))
-    assert gpus.used("a") == {}
+    assert (gpus.used("a"), len(gpus.machine())) == ((), 1)

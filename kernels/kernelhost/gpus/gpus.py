@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import anyio
@@ -12,11 +12,13 @@ from kernelhost.gpus.grant import NOTHING, Grant, variables
 from kernelhost.gpus.ledger import Ledger
 from kernelhost.gpus.line import MAX_WAITING, Line, LineFull
 from kernelhost.gpus.mps import running_mps
-from kernelhost.gpus.nvml import Device, GpuProcess, Nvml, NvmlFailed
+from kernelhost.gpus.nvml import Device, Nvml, NvmlFailed
 from kernelhost.gpus.overuse import Interrupt, Overuse, Stop
-from kernelhost.gpus.owners import owner_of
 from kernelhost.gpus.policy import DEFAULT, Policy, allowed, size_of
+from kernelhost.gpus.sample import Sample, sample
 from kernelhost.gpus.wish import BadWish, Wish, gib, read_wish
+from kernelhost.machine import Device as DeviceUsage
+from kernelhost.usage import GpuUsage
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Gpus:
         self._ledger = Ledger(allowed(policy, _devices(nvml)))
         self._line = Line()
         self._overuse = Overuse()
-        self._used: dict[str, dict[str, GpuProcess]] = {}  # kernel -> device -> of all its processes together
+        self._sample = Sample({}, ())
         for device in self._ledger.devices:
             log.info("A GPU is given to kernels", extra={"gpu": device.uuid, "device": device.name})
 
@@ -109,14 +111,14 @@ class Gpus:
         self._ledger.hold(kernel, mine)
         return mine
 
-    def hold(self, kernel: str, grant: Grant) -> None:
-        """What a kernel that outlived the gateway was promised."""
-        if grant.parts:
-            self._ledger.hold(kernel, grant)
-
-    def free(self, kernel: str) -> None:
-        """At its death; nothing if it held nothing."""
-        self._ledger.free(kernel)
+    def settle(self, living: Mapping[str, Grant]) -> None:
+        """Frees what kernels held that have died, and holds again what kernels have that outlived the gateway, or that
+        were dead and live again with nobody having taken it meanwhile. The watch stops those that came too late."""
+        for kernel in set(self._ledger.grants) - set(living):
+            self._ledger.free(kernel)
+        for kernel, grant in living.items():
+            if grant.parts and kernel not in self._ledger.grants and self._ledger.has_room(grant):
+                self._ledger.hold(kernel, grant)
 
     def leave(self, kernel: str) -> bool:
         """Gives up its place in the line; False if it had none."""
@@ -158,9 +160,16 @@ class Gpus:
             ],
         }
 
-    def used(self, kernel: str) -> dict[str, GpuProcess]:
-        """By device, at the last sample: all processes of a kernel as one."""
-        return self._used.get(kernel, {})
+    def used(self, kernel: str) -> tuple[GpuUsage, ...]:
+        """By a kernel's processes together, at the last sample."""
+        return tuple(
+            GpuUsage(uuid, process.memory_bytes or 0, process.utilisation)
+            for uuid, process in self._sample.used.get(kernel, {}).items()
+        )
+
+    def machine(self) -> tuple[DeviceUsage, ...]:
+        """All devices, at the last sample."""
+        return self._sample.devices
 
     async def watch(self, kernels: Watched) -> None:
         """Samples once a second, while there are devices."""
@@ -172,10 +181,10 @@ class Gpus:
         """One sample, and what follows from it."""
         roots = kernels.roots()
         # In a thread: a driver in trouble can take seconds.
-        self._used = await anyio.to_thread.run_sync(_sample, self._nvml, self.devices, roots, abandon_on_cancel=True)
+        self._sample = await anyio.to_thread.run_sync(sample, self._nvml, self.devices, roots, abandon_on_cancel=True)
         memory = {
             kernel: {uuid: process.memory_bytes or 0 for uuid, process in of_kernel.items()}
-            for kernel, of_kernel in self._used.items()
+            for kernel, of_kernel in self._sample.used.items()
         }
         for step in self._overuse.note(memory, self._ledger.grants):
             log.warning("A kernel is over its share of a GPU", extra={"kernel": step.kernel, "what": step.sentence})
@@ -209,31 +218,6 @@ def _devices(nvml: Nvml) -> list[Device]:
     except NvmlFailed as error:
         log.warning("The GPUs cannot be listed, so none is used", extra={"error": str(error)})
         return []
-
-
-def _sample(nvml: Nvml, devices: Iterable[Device], roots: Mapping[int, str]) -> dict[str, dict[str, GpuProcess]]:
-    """Kernel -> device -> its use. A device that does not answer is left out."""
-    found: dict[str, dict[str, GpuProcess]] = {}
-    for device in devices:
-        try:
-            processes = nvml.processes(device.uuid)
-        except NvmlFailed:
-            continue
-        for process in processes:
-            kernel = owner_of(process.pid, roots)
-            if kernel is not None:
-                of_kernel = found.setdefault(kernel, {})
-                of_kernel[device.uuid] = _together(of_kernel.get(device.uuid), process)
-    return found
-
-
-def _together(one: GpuProcess | None, other: GpuProcess) -> GpuProcess:
-    if one is None:
-        return other
-    utilisation = None
-    if one.utilisation is not None or other.utilisation is not None:
-        utilisation = min(100, (one.utilisation or 0) + (other.utilisation or 0))
-    return GpuProcess(one.pid, (one.memory_bytes or 0) + (other.memory_bytes or 0), utilisation)
 
 
 def _ordinal(number: int) -> str:

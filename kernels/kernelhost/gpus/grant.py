@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+from kernelhost.gpus.wish import Share, Whole, Wish
+
 # What CUDA itself takes on a device besides what a program asks for: frameworks are told of so much less.
 _CONTEXT_BYTES: Final = 512 << 20
 
@@ -42,6 +44,15 @@ class Grant:
 
     def promised(self, uuid: str) -> int:
         return sum(part.memory_bytes for part in self.parts if part.uuid == uuid)
+
+    @property
+    def wish(self) -> Wish | None:
+        """What is asked for when it is wanted again: as much as this."""
+        if not self.parts:
+            return None
+        if self.is_shared:
+            return Share(self.parts[0].fraction, self.parts[0].memory_bytes)
+        return Whole(len(self.parts), min(part.total_bytes for part in self.parts))
 
     def model(self) -> list[dict[str, object]]:
         """As the kernel's model has it."""
@@ -88,6 +99,20 @@ def from_json(value: Sequence[Mapping[str, Any]]) -> Grant:
             for part in value
         )
     )
+
+
+NAMES: Final = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER",
+    "KERNELHOST_GPU_SHARE",
+    "XLA_CLIENT_MEM_FRACTION",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "CUPY_GPU_MEMORY_LIMIT",
+    "CUDA_MPS_PIPE_DIRECTORY",
+    "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT",
+    "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE",
+)
 
 
 def variables(grant: Grant, mps: Path | None) -> dict[str, str]:

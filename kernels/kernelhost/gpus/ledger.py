@@ -54,6 +54,15 @@ class Ledger:
                 return Grant((min(fitting, key=lambda item: item[:3])[3],)) if fitting else None
         assert_never(wish)
 
+    def has_room(self, grant: Grant) -> bool:
+        """For just these parts; devices that are not ours have room for anything."""
+        rooms = {room.device.uuid: room for room in self.rooms()}
+        return all(
+            part.fraction <= room.fraction and part.memory_bytes <= room.memory_bytes
+            for part in grant.parts
+            if (room := rooms.get(part.uuid)) is not None
+        )
+
     def hold(self, kernel: str, grant: Grant) -> None:
         self.grants[kernel] = grant
 
