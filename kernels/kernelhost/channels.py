@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kernelhost import messages
 from kernelhost.kernel import Kernel, Overflow
-from kernelhost.replay import Overtaken, Reader
+from kernelhost.reader import Overtaken, Reader
 from kernelhost.wire import V1, BadMessage, Message, decode_legacy, decode_v1, encode_legacy, encode_v1
 
 log = logging.getLogger(__name__)

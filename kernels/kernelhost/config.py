@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kernelhost.replay import MAX_BYTES
+from kernelhost.journal import MAX_BYTES
 
 DEFAULT_PORT: Final = 8900
 ALONE_S: Final = 24 * 3600.0

@@ -15,7 +15,7 @@ import anyio
 from kernelhost import messages
 from kernelhost.frames import MAX_FRAME_BYTES, Frames, Kind
 from kernelhost.kernel import Kernel, Overflow
-from kernelhost.replay import Overtaken, Reader
+from kernelhost.reader import Overtaken, Reader
 from kernelhost.wire import BadMessage, decode_parts, encode_v1
 
 log = logging.getLogger(__name__)

@@ -31,10 +31,10 @@ from kernelhost.emptying import NotEmptied
 from kernelhost.folders import HOME_PREFIX, LOCK
 from kernelhost.frames import Frames, Kind
 from kernelhost.guest import CLOSE_OUR_FAULT, Guest
+from kernelhost.journal import Journal
 from kernelhost.kernel import Kernel, KernelFailed
 from kernelhost.memory import hide_memory
 from kernelhost.registry import Row, write_row
-from kernelhost.replay import Replay
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Host:
             document.environment,
             document.cwd,
             home,
-            Replay(document.keep_bytes),
+            Journal(row / "journal", document.keep_bytes),
             tasks,
             gone=self._gone,
             told=self._tell,

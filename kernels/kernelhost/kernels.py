@@ -18,7 +18,7 @@ from kernelhost.environment import kernel_environment, working_folder
 from kernelhost.folders import clear_abandoned, own_folder, short_parent
 from kernelhost.link import Link, Unreachable
 from kernelhost.registry import Row, clear_row, rows
-from kernelhost.replay import MAX_BYTES
+from kernelhost.journal import MAX_BYTES
 from kernelhost.spec import Spec
 from kernelhost.specs import Specs
 

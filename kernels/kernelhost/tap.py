@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from kernelhost import messages
 from kernelhost.frames import Frames, Kind
-from kernelhost.replay import Overtaken
+from kernelhost.reader import Overtaken
 from kernelhost.requests import Request
 from kernelhost.wire import BadMessage, Message, decode_parts, encode_v1
 
