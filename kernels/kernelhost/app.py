@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kernelhost import reports, session_handlers
+from kernelhost import reports, session_handlers, upkeep_handlers
 from kernelhost.config import Config
+from kernelhost.confining import Walls
 from kernelhost.cors import Cors
 from kernelhost.handlers import failure, routes
 from kernelhost.kernels import Kernels
-from kernelhost.machine import sample_machine
-from kernelhost.meters import Meters
 from kernelhost.opening import Opening
 from kernelhost.sessions import Sessions
+from kernelhost.upkeep import Upkeep
 
 
-def create_app(config: Config, end: Callable[[], None] = lambda: None) -> ASGIApp:
+def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Walls | None = None) -> ASGIApp:
     """`end` is called when nobody has asked for anything for `config.orphan_after_s` and no code runs."""
 
     @asynccontextmanager
@@ -42,19 +42,22 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None) -> ASGIAp
                     end()
                     return
 
-        all = Kernels(config.root, config.keep_bytes, config.data, config.alone_s)
+        all = Kernels(
+            config.root, config.keep_bytes, config.data, config.alone_s, config.max_kernels, config.max_starts
+        )
+        all.walls = walls
         async with all.running() as kernels, anyio.create_task_group() as tasks:
-            meters = Meters(lambda: list(kernels.all), lambda: sample_machine(config.root))
+            upkeep = Upkeep(config, kernels)
             tasks.start_soon(watch, kernels)
-            tasks.start_soon(meters.run)
+            tasks.start_soon(upkeep.run)
             kept = config.state.with_name(f"{config.state.stem}-sessions.json") if config.state is not None else None
             sessions = Sessions(kept, lambda id: kernels.get(id) is not None)
-            given = {"kernels": kernels, "config": config, "activity": activity, "meters": meters}
+            given = {"kernels": kernels, "config": config, "walls": walls, "activity": activity, "upkeep": upkeep}
             yield given | {"sessions": sessions}
             tasks.cancel_scope.cancel()
 
     app = Starlette(
-        routes=[*reports.routes, *session_handlers.routes, *routes],
+        routes=[*reports.routes, *upkeep_handlers.routes, *session_handlers.routes, *routes],
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, Exception: on_error},
     )

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kernelhost.confining import Confining, add_flags, read_confining
+from kernelhost.culling import NEVER, WARN_IDLE_S, WARN_LIFETIME_S, Policy
 from kernelhost.journal import MAX_BYTES
+from kernelhost.limits import UNLIMITED, BadLimit
 
 DEFAULT_PORT: Final = 8900
 ALONE_S: Final = 24 * 3600.0
+MAX_KERNELS: Final = 200
+MAX_STARTS: Final = 60  # a minute
+MAX_SOCKETS: Final = 64
 
 
 class BadSetting(ValueError):
@@ -35,6 +41,12 @@ class Config:
     keep_bytes: int = MAX_BYTES
     data: Path | None = None
     alone_s: float = ALONE_S
+    confining: Confining = Confining(UNLIMITED, "none")  # noqa: RUF009 - a value
+    culling: Policy = NEVER
+    extend_lifetime: bool = False
+    max_kernels: int = MAX_KERNELS
+    max_starts: int = MAX_STARTS
+    max_sockets: int = MAX_SOCKETS
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -52,6 +64,12 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         )
     if not given.port.isdigit() or int(given.port) > 65535:
         raise BadSetting(f"'{given.port:.20}' is no port; choose a number from 0 to 65535 for --port.")
+    data = _data(given.data, given.state, int(given.port), environ)
+    ours = [data, *(Path(path).absolute() for path in (given.state, given.token_file) if path)]
+    try:
+        confining = read_confining(given, tuple(path for path in ours if path is not None))
+    except BadLimit as error:
+        raise BadSetting(str(error)) from error
     return Config(
         token=token,
         host=given.host,
@@ -61,8 +79,20 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         orphan_after_s=given.orphan_after,
         origins=tuple(given.allow_origin),
         keep_bytes=given.keep << 20,
-        data=_data(given.data, given.state, int(given.port), environ),
+        data=data,
         alone_s=given.outlive,
+        confining=confining,
+        culling=Policy(
+            given.cull_idle * 60 if given.cull_idle else None,
+            given.max_lifetime * 3600 if given.max_lifetime else None,
+            given.warn_idle * 60,
+            given.warn_lifetime * 60,
+            given.cull_busy,
+        ),
+        extend_lifetime=given.extend_lifetime,
+        max_kernels=given.max_kernels,
+        max_starts=given.max_starts,
+        max_sockets=given.max_sockets,
     )
 
 
@@ -102,7 +132,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web page that may connect"
     )
+    add_flags(parser)
+    cull = parser.add_argument_group("ends of kernels", "Off unless asked for; people are told beforehand.")
+    cull.add_argument("--cull-idle", type=_time, metavar="MIN", help="end a kernel that was idle for so long")
+    cull.add_argument("--cull-busy", action="store_true", help="also while a request runs that uses no processor")
+    cull.add_argument("--max-lifetime", type=_time, metavar="H", help="end a kernel so many hours after its start")
+    warn_idle, warn_lifetime = WARN_IDLE_S / 60, WARN_LIFETIME_S / 60
+    help = f"tell people so long before an idle kernel ends ({warn_idle:g})"
+    cull.add_argument("--warn-idle", type=_time, default=warn_idle, metavar="MIN", help=help)
+    help = f"tell people so long before a lifetime ends ({warn_lifetime:g})"
+    cull.add_argument("--warn-lifetime", type=_time, default=warn_lifetime, metavar="MIN", help=help)
+    cull.add_argument("--extend-lifetime", action="store_true", help="who uses a kernel may put off its lifetime's end")
+    most = parser.add_argument_group("bounds")
+    most.add_argument("--max-kernels", type=_count, default=MAX_KERNELS, metavar="N", help=f"in all ({MAX_KERNELS})")
+    help = f"starts of kernels in a minute ({MAX_STARTS})"
+    most.add_argument("--max-starts", type=_count, default=MAX_STARTS, metavar="N", help=help)
+    help = f"sockets of one kernel at once ({MAX_SOCKETS})"
+    most.add_argument("--max-sockets", type=_count, default=MAX_SOCKETS, metavar="N", help=help)
     return parser
+
+
+def _time(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1_000_000:
+        raise argparse.ArgumentTypeError(f"'{text:.20}' is no time above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"'{text:.20}' is no number from 1 to 100000")
+    return int(text)
 
 
 def _megabytes(text: str) -> int:

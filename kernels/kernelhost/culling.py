@@ -5,7 +5,7 @@ clock starts at the end of the last of these. Never ended unwarned, whatever the
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, Protocol, TypeAlias, get_args
@@ -56,6 +56,9 @@ class Policy:
         if why == "idle":
             return f"This runtime ends in {left}, because nobody has used it; anything that is run keeps it."
         return f"This runtime ends in {left}: its lifetime is {spent}. Save what you need from its memory."
+
+
+NEVER: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Culler:
         """The nearest end that was announced."""
         return next(iter(self._stops.get(kernel, ())), None)
 
-    def model(self, kernel: str) -> Mapping[str, object]:
+    def model(self, kernel: str) -> dict[str, object]:
         """What a kernel's model has besides; empty unless its end is near."""
         stop = self.stop_of(kernel)
         return {"stops_at": stop.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "stops_why": stop.why} if stop else {}

@@ -12,8 +12,10 @@ from kernelhost.auth import is_allowed, is_own_origin
 from kernelhost.body import BadBody, read_body, text_of
 from kernelhost.channels import Channels
 from kernelhost.config import Config
-from kernelhost.kernel import Kernel, KernelFailed
+from kernelhost.kernel import KernelFailed
 from kernelhost.kernels import Full, IdTaken, Kernels, NoSpec
+from kernelhost.link import Link
+from kernelhost.quotas import TooOften
 
 # The jupyter_server whose contract this is; VS Code reads it.
 _CONTRACT: Final = "2.21.1"
@@ -29,8 +31,10 @@ def config_of(request: Request | WebSocket) -> Config:
     return cast(Config, request.state.config)
 
 
-def failure(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"message": sentence, "reason": None}, status, headers=headers)
+def failure(
+    status: int, sentence: str, headers: Mapping[str, str] | None = None, reason: str | None = None
+) -> Response:
+    return JSONResponse({"message": sentence, "reason": reason}, status, headers=headers)
 
 
 def signed_in(handler: Handler) -> Handler:
@@ -107,7 +111,7 @@ async def start(request: Request) -> Response:
         kernel = await kernels_of(request).start(name, id, path, environment)
     except BadBody as error:
         return failure(error.status, str(error))
-    except (NoSpec, ValueError, IdTaken, Full, KernelFailed) as error:
+    except (NoSpec, ValueError, IdTaken, Full, TooOften, KernelFailed) as error:
         return start_failure(error)
     return JSONResponse(kernel.model(), 201, headers={"Location": f"/api/kernels/{kernel.id}"})
 
@@ -116,35 +120,39 @@ def start_failure(error: Exception) -> Response:
     """The answer to what Kernels.start raises."""
     if isinstance(error, IdTaken):
         return failure(409, str(error))
+    if isinstance(error, TooOften):
+        return failure(429, str(error), headers={"Retry-After": str(error.retry_after_s)})
     if isinstance(error, Full):
         return failure(503, str(error), headers={"Retry-After": "30"})
     return failure(503 if isinstance(error, KernelFailed) else 400, str(error))
 
 
-def with_kernel(handler: Callable[[Request, Kernel], Awaitable[Response]]) -> Handler:
+def with_kernel(handler: Callable[[Request, Link], Awaitable[Response]]) -> Handler:
     async def found(request: Request) -> Response:
         id = request.path_params["id"]
         kernel = kernels_of(request).get(id)
-        return await handler(request, kernel) if kernel else failure(404, f"Kernel does not exist: {id:.60}")
+        if kernel is None:
+            return failure(404, f"Kernel does not exist: {id:.60}", reason=request.state.upkeep.why_ended(id))
+        return await handler(request, kernel)
 
     return signed_in(found)
 
 
-async def get(request: Request, kernel: Kernel) -> Response:
+async def get(request: Request, kernel: Link) -> Response:
     return JSONResponse(kernel.model())
 
 
-async def delete(request: Request, kernel: Kernel) -> Response:
+async def delete(request: Request, kernel: Link) -> Response:
     kernels_of(request).remove(kernel.id)
     return Response(status_code=204)
 
 
-async def interrupt(request: Request, kernel: Kernel) -> Response:
+async def interrupt(request: Request, kernel: Link) -> Response:
     await kernel.interrupt()
     return Response(status_code=204)
 
 
-async def restart(request: Request, kernel: Kernel) -> Response:
+async def restart(request: Request, kernel: Link) -> Response:
     try:
         await kernel.restart()
     except KernelFailed as error:
@@ -155,13 +163,17 @@ async def restart(request: Request, kernel: Kernel) -> Response:
 async def channels(socket: WebSocket) -> None:
     config = config_of(socket)
     kernel = kernels_of(socket).get(socket.path_params["id"])
+    session = socket.query_params.get("session_id", "")
     if not is_own_origin(socket, config.origins) or not is_allowed(socket, config.token):
         await socket.send_denial_response(failure(403, "This gateway needs its token."))
     elif kernel is None:
         await socket.send_denial_response(failure(404, f"Kernel does not exist: {socket.path_params['id']:.60}"))
+    elif len({client.session for client in kernel.clients} - {session}) >= config.max_sockets:
+        sentence = f"This kernel has {config.max_sockets} connections, as many as may be; close one first."
+        await socket.send_denial_response(failure(403, sentence))
     else:
         socket.state.activity()
-        client = Channels(socket, socket.query_params.get("session_id", ""))
+        client = Channels(socket, session)
         await client.serve(kernel, socket.query_params.get("after"))
 
 

@@ -3,9 +3,11 @@
 import logging
 import os
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,19 +15,21 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from kernelhost.confinement import OPEN
+from kernelhost.confining import Walls
 from kernelhost.document import Document
 from kernelhost.environment import kernel_environment, working_folder
 from kernelhost.folders import clear_abandoned, own_folder, short_parent
-from kernelhost.link import Link, Unreachable
-from kernelhost.registry import Row, clear_row, rows
 from kernelhost.journal import MAX_BYTES
+from kernelhost.link import Link, Unreachable
+from kernelhost.quotas import Quota
+from kernelhost.registry import Row, clear_row, rows
 from kernelhost.spec import Spec
 from kernelhost.specs import Specs
 
 log = logging.getLogger(__name__)
 
-MAX_KERNELS: Final = 200
-_ID: Final = re.compile(r"(?=.{9,100}$)\w+-\w+-\w+-\w+-\w+")
+_ID: Final = re.compile(r"(?=.{9,100}$)\w+-\w+-\w+-\w+-\w+", re.ASCII)
 _NOTHING: Final = Spec("", (), {}, "", "signal", Path())
 
 
@@ -47,13 +51,30 @@ class Kernels:
     `data` is where kernels are registered, so that they outlive us: for `alone_s`, and with `keep` true at our own end.
     Without it they end with us in any case."""
 
-    def __init__(self, root: Path, keep_bytes: int = MAX_BYTES, data: Path | None = None, alone_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        keep_bytes: int = MAX_BYTES,
+        data: Path | None = None,
+        alone_s: float = 0.0,
+        max_kernels: int = 200,
+        max_starts: int = 60,
+    ) -> None:
         self.specs = Specs()
         self.started = datetime.now(UTC)
         self.keep = data is not None
         self.found = anyio.Event()
+        # What kernels are held in; None: nothing.
+        self.walls: Walls | None = None
         # Called with a kernel's id, a kind and a sentence for the people who use it.
         self.noticed: Callable[[str, str, str], None] = lambda id, kind, text: None
+        # Called with a kernel's id for what its model has besides; with why one ends that did not die by itself; with
+        # how long a start took in seconds, None for one that failed.
+        self.extras: Callable[[str], dict[str, object]] = lambda id: {}
+        self.ended: Callable[[str], None] = lambda reason: None
+        self.asked: Callable[[float | None], None] = lambda seconds: None
+        self._max_kernels = max_kernels
+        self._starts = Quota("Kernels are started", max_starts, 60)
         self._root = root
         self._keep_bytes = keep_bytes
         self._data = data
@@ -89,7 +110,8 @@ class Kernels:
         return self._kernels.get(id)
 
     async def start(self, name: str, id: str, path: object, environment: Mapping[str, object]) -> Link:
-        """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, ValueError for a path or id, KernelFailed."""
+        """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, TooOften, ValueError for a path or id,
+        KernelFailed."""
         spec = self.specs.get(name or self.specs.default())
         if spec is None:
             raise NoSpec(f"There is no kernel '{name:.60}'; there are {', '.join(self.specs.entries()) or 'none'}.")
@@ -97,20 +119,26 @@ class Kernels:
             raise ValueError("A kernel_id is five words with '-' between them, like a UUID.")
         if id in self._kernels:
             raise IdTaken(f"A kernel with the id {id} runs already.")
-        if len(self._kernels) >= MAX_KERNELS:
-            raise Full(f"{MAX_KERNELS} kernels run; shut one down first.")
+        if len(self._kernels) >= self._max_kernels:
+            raise Full(f"{self._max_kernels} kernels run, as many as may; shut one down first.")
+        self._starts.use(time.monotonic())
         id = id or str(uuid.uuid4())
         folder = working_folder(self._root, path)
         variables = kernel_environment(os.environ, environment)
-        kernel = self._link(self._document(id, spec, variables, folder))
+        confinement = self.walls.confinement(environment) if self.walls is not None else OPEN
+        document = replace(self._document(id, spec, variables, folder), confinement=confinement)
+        kernel = self._link(document)
         self._kernels[id] = kernel  # before the first await: it counts from now on (A7)
+        begun_s = time.monotonic()
         try:
             await kernel.start()
         except BaseException:
+            self.asked(None)
             self._forget(kernel)
             with anyio.CancelScope(shield=True):
                 await kernel.stop()
             raise
+        self.asked(time.monotonic() - begun_s)
         return kernel
 
     def remove(self, id: str, reason: str = "The kernel was shut down.") -> None:
@@ -126,7 +154,9 @@ class Kernels:
 
     def _link(self, document: Document) -> Link:
         assert self._tasks is not None
-        return Link(document, self._tasks, self._end, lambda kernel, kind, text: self.noticed(kernel.id, kind, text))
+        kernel = Link(document, self._tasks, self._end, lambda kernel, kind, text: self.noticed(kernel.id, kind, text))
+        kernel.extras = lambda: self.extras(kernel.id)
+        return kernel
 
     async def _find(self) -> None:
         """What the registry knows is here again; what is left of hosts that are gone is cleared away (I8)."""
@@ -162,6 +192,8 @@ class Kernels:
     def _end(self, kernel: Link, reason: str = "The kernel was shut down.") -> None:
         self._forget(kernel)
         if kernel not in self._ending and self._tasks is not None:
+            if kernel.state != "dead":
+                self.ended(reason)
             self._ending.add(kernel)
             self._tasks.start_soon(self._stop, kernel, reason)
 

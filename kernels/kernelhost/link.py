@@ -74,6 +74,8 @@ class Link:
     ) -> None:
         self.id = document.id
         self.created = datetime.now(UTC)
+        # What the gateway knows besides, for the model.
+        self.extras: Callable[[], dict[str, object]] = dict
         self._document = document
         self._tasks = tasks
         self._gone = gone
@@ -118,8 +120,13 @@ class Link:
     def is_ending(self) -> bool:
         return self._stopped or (self._host is not None and self._host.ending)
 
+    @property
+    def folder(self) -> Path:
+        """Where it works."""
+        return self._document.cwd
+
     def model(self) -> dict[str, object]:
-        return self._model | {"connections": len(self._taps)}
+        return self._model | {"connections": len(self._taps)} | self.extras()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -266,9 +273,12 @@ class Link:
         while (frame := frames.take()) is not None:
             host.strikes = 0
             kind, payload = frame
-            value = json.loads(payload) if payload else None
+            value: Any = json.loads(payload) if payload else None
             if kind == Kind.MODEL:
+                died = self.state != "dead" and value["model"]["execution_state"] == "dead"
                 self._model = value["model"]
+                if died and not self.is_ending:
+                    self._noticed(self, "died", self.reason)
                 self.created = datetime.fromisoformat(value["created"])
                 host.ending = value["ending"]
                 host.socket, host.row = Path(value["socket"]), Path(value["row"])
@@ -358,6 +368,8 @@ class Link:
             if state == "dead":
                 tap.dies(reason)
             tap.say(self._status())
+        if state == "dead":
+            self._noticed(self, "died", reason)
 
     def _status(self) -> Message:
         return messages.status(self.state, reason=self.reason, generation=self.generation)

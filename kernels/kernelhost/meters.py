@@ -92,6 +92,7 @@ class Meters:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.machine: Machine | None = None
+        self.ready = anyio.Event()  # there is a first sample of the machine
         self._kernels = kernels
         self._sample_machine = machine
         self._gpus = gpus
@@ -104,6 +105,10 @@ class Meters:
         self._woken = anyio.Event()
         self._readers: set[Reader] = set()
         self._frame = ""
+
+    @property
+    def readers(self) -> int:
+        return len(self._readers)
 
     def look(self) -> None:
         """Somebody wants to know: samples come each second for a while."""
@@ -188,6 +193,7 @@ class Meters:
                 self._count()
                 self.machine = self._sample_machine()
                 self._frame = ""
+                self.ready.set()
                 for reader in self._readers:
                     reader.sample = True
                     reader.wake()

@@ -63,12 +63,11 @@ class Metrics:
         for outcome in ("started", "failed"):
             self._starts.labels(outcome)
 
-    def count_start(self, seconds: float) -> None:
-        self._starts.labels("started").inc()
-        self._start_s.observe(seconds)
-
-    def count_failed_start(self) -> None:
-        self._starts.labels("failed").inc()
+    def count_start(self, seconds: float | None) -> None:
+        """How long it took; None for one that failed."""
+        self._starts.labels("failed" if seconds is None else "started").inc()
+        if seconds is not None:
+            self._start_s.observe(seconds)
 
     def count_death(self, reason: str) -> None:
         self._deaths.labels(cause_of(reason)).inc()

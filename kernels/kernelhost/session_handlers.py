@@ -13,6 +13,7 @@ from kernelhost.body import BadBody, read_body, text_of
 from kernelhost.handlers import config_of, failure, kernels_of, signed_in, start_failure
 from kernelhost.kernel import KernelFailed
 from kernelhost.kernels import Full, IdTaken, NoSpec
+from kernelhost.quotas import TooOften
 from kernelhost.sessions import Session, Sessions, TooManySessions
 
 
@@ -69,7 +70,7 @@ async def create(request: Request) -> Response:
         return failure(503, str(error), headers={"Retry-After": "30"})
     except NoSpec as error:
         return JSONResponse({"message": str(error), "short_message": f"{wish.kernel_name} not found"}, 501)
-    except (ValueError, IdTaken, Full, KernelFailed) as error:
+    except (ValueError, IdTaken, Full, TooOften, KernelFailed) as error:
         return start_failure(error)
     return JSONResponse(_model(request, session), 201, headers={"Location": f"/api/sessions/{session.id}"})
 
@@ -97,7 +98,7 @@ async def change(request: Request) -> Response:
         return failure(error.status, str(error))
     except NoSpec as error:
         return JSONResponse({"message": str(error), "short_message": f"{wish.kernel_name} not found"}, 501)
-    except (ValueError, IdTaken, Full, KernelFailed) as error:
+    except (ValueError, IdTaken, Full, TooOften, KernelFailed) as error:
         return start_failure(error)
     present = sessions.get(session.id)
     if present is None:  # it was closed while its new kernel started

@@ -70,7 +70,7 @@ def test_starts_and_deaths_are_counted_by_few_labels() -> None:
     before = samples(metrics)
     metrics.count_start(0.3)
     metrics.count_start(2.0)
-    metrics.count_failed_start()
+    metrics.count_start(None)
     for number in range(100):
         metrics.count_death(f"The kernel was ended by its own code (exit {number}).")
         metrics.count_death(f"A new kind of end, {number}.")
@@ -85,7 +85,7 @@ def test_starts_and_deaths_are_counted_by_few_labels() -> None:
 
 def test_two_gateways_in_one_program_count_apart() -> None:
     one, other = Metrics(lambda: EMPTY), Metrics(lambda: EMPTY)
-    one.count_failed_start()
+    one.count_start(None)
     assert samples(other)["kernelhost_starts_total{outcome=failed}"] == 0
 
 
