@@ -9,29 +9,43 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from anyio import BrokenWorkerProcess, to_process
-from pycrdt import Decoder, Doc, get_update
+from pycrdt import Array, Decoder, Doc, Map, Text, get_update
 
 from collab import notebook
 from collab.model import NotebookId
-from collab.notebook import NotebookDoc
+from collab.notebook import SERVER_ORIGIN, NotebookDoc
 from collab.store.store import Log, NoNotebook, StoreError, UpdateLog
 
 log = logging.getLogger(__name__)
-
-Pack: TypeAlias = Callable[[Sequence[bytes]], Awaitable[bytes]]
 
 _MANY_UPDATES: Final = 1_000
 _MANY_BYTES: Final = 1 << 20
 _WORTH_UPDATES: Final = 100
 _WORTH_BYTES: Final = 64 << 10
 _MAX_WANTED: Final = 10_000
+# When a fresh document with the same content is worth a new epoch (G3).
+_OUTGROWN_BYTES: Final = 1 << 20
+_OUTGROWN_TIMES: Final = 4
+_MANY_CLIENTS: Final = 2_000
 
 
 class Unsound(Exception):
     """What was packed is not what it was packed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One update that stands for a log; `start` is what a new epoch would begin with, where one is worth it."""
+
+    snapshot: bytes
+    start: bytes | None = None
+
+
+Pack: TypeAlias = Callable[[Sequence[bytes]], Awaitable[Packed]]
+Rebase: TypeAlias = Callable[[NotebookId, Log, bytes, bytes], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -61,12 +75,12 @@ class Growth:
         return self.updates >= _WORTH_UPDATES or self.size >= _WORTH_BYTES
 
 
-async def pack_elsewhere(updates: Sequence[bytes]) -> bytes:
+async def pack_elsewhere(updates: Sequence[bytes]) -> Packed:
     return await to_process.run_sync(pack, tuple(updates), cancellable=True)
 
 
-def pack(updates: Sequence[bytes]) -> bytes:
-    """One update that stands for all of them. Raises Unsound."""
+def pack(updates: Sequence[bytes]) -> Packed:
+    """Raises Unsound."""
     try:
         doc = _replayed(updates)
         state = doc.get_state()
@@ -82,15 +96,17 @@ def pack(updates: Sequence[bytes]) -> bytes:
         raise Unsound("The log has updates whose predecessors are missing.")
     if _clocks(again.get_state()) != _clocks(doc.get_state()) or _content(again) != _content(doc):
         raise Unsound("A snapshot does not read like the log that it was made from.")
-    return snapshot
+    return Packed(snapshot, _start(doc, len(snapshot)))
 
 
 class Compactor:
     """One log at a time, whoever asks. When too many wait, the rest is for the next time they are opened."""
 
-    def __init__(self, store: UpdateLog, pack: Pack = pack_elsewhere) -> None:
+    def __init__(self, store: UpdateLog, pack: Pack, rebase: Rebase) -> None:
+        """`rebase` is called with a log that is worth a new epoch, its end and the new one's start."""
         self._store = store
         self._pack = pack
+        self._rebase = rebase
         self._wanted: dict[NotebookId, Growth] = {}
         self._work = asyncio.Event()
 
@@ -114,14 +130,50 @@ class Compactor:
         before = growth.updates, growth.size
         try:
             found = await self._store.load(id)
-            snapshot = await self._pack(found.updates)
-            await self._store.compact(id, found.epoch, found.seq, snapshot)
-            growth.snapshot = len(snapshot)
+            packed = await self._pack(found.updates)
+            await self._store.compact(id, found.epoch, found.seq, packed.snapshot)
+            growth.snapshot = len(packed.snapshot)
+            if packed.start is not None:
+                await self._rebase(id, found, packed.snapshot, packed.start)
         except NoNotebook:
             log.debug("A notebook was deleted before its log was packed", extra={"notebook": id})
         except (StoreError, Unsound, BrokenWorkerProcess) as error:
             log.error("A log cannot be packed and stays as it is", extra={"notebook": id, "reason": str(error)})
         growth.add(-before[0], -before[1])
+
+
+def _start(doc: NotebookDoc, size: int) -> bytes | None:
+    """Of a new epoch, when the document has outgrown its content. Raises Unsound."""
+    many = len(_clocks(doc.get_state())) > _MANY_CLIENTS
+    if size <= _OUTGROWN_BYTES and not many:
+        return None
+    start = rebuilt(doc)
+    if size <= _OUTGROWN_TIMES * len(start) and not many:
+        return None
+    if _content(_replayed([start])) != _content(doc):
+        raise Unsound("A rebuilt document does not read like the one that it was made from.")
+    return start
+
+
+def rebuilt(doc: NotebookDoc) -> bytes:
+    """What a fresh document with the same content begins with: nothing of its past, and one client."""
+    fresh: NotebookDoc = Doc()
+    roots = notebook.roots(fresh)
+    with fresh.transaction(origin=SERVER_ORIGIN):
+        for name in notebook.ROOT_NAMES:
+            target = getattr(roots, name)
+            for key, value in getattr(notebook.roots(doc), name).items():
+                target[key] = _copied(value)
+    return fresh.get_update()
+
+
+def _copied(value: Any) -> Any:
+    """Shared types as new ones of the same kind; JSON as it is."""
+    if isinstance(value, Map):
+        return Map({key: _copied(inner) for key, inner in value.items()})
+    if isinstance(value, Array):
+        return Array([_copied(value[at]) for at in range(len(value))])
+    return Text(str(value)) if isinstance(value, Text) else value
 
 
 def _replayed(updates: Sequence[bytes]) -> NotebookDoc:

@@ -91,7 +91,7 @@ class Doctor:
         damaged = _damaged_snapshots(db, id)
         try:
             found = _log.load(db, id)
-            snapshot = pack(found.updates)
+            snapshot = pack(found.updates).snapshot
         except (StoreError, Unsound) as error:
             self._find(title, f"It cannot be opened. {error}")
             return

@@ -20,7 +20,7 @@ from collab.compaction import Compactor, Growth, Pack, pack_elsewhere
 from collab.model import NotebookId
 from collab.notebook import NotebookDoc
 from collab.room import Room, Runs, load_doc
-from collab.store.store import NoNotebook, StoreError, UpdateLog
+from collab.store.store import Log, NoNotebook, StoreError, UpdateLog
 from collab.wire import CLOSE_RESTARTING
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Rooms:
         self._store = store
         self._runs_of = runs_of
         self._grace_s = grace_s
-        self._compactor = Compactor(store, pack)
+        self._compactor = Compactor(store, pack, self._rebase)
         self._open: dict[NotebookId, _Open] = {}
         self._locks: WeakValueDictionary[NotebookId, asyncio.Lock] = WeakValueDictionary()
         self._loads = asyncio.Semaphore(_MAX_LOADS)
@@ -203,6 +203,12 @@ class Rooms:
                 return
             except StoreError as error:
                 log.error("A live notebook cannot be opened", extra={"notebook": id, "reason": str(error)})
+
+    async def _rebase(self, id: NotebookId, found: Log, end: bytes, start: bytes) -> None:
+        """Gives a Notebook a new epoch, if nobody has it open; who comes meanwhile waits for it (crdt.md G3)."""
+        async with self._locks.setdefault(id, asyncio.Lock()):
+            if id not in self._open and await self._store.rebase(id, found.epoch, found.seq, end, start):
+                log.info("A notebook has a new epoch", extra={"notebook": id, "epoch": found.epoch + 1})
 
     async def _close_unused(self, open: _Open) -> None:
         while True:

@@ -8,11 +8,14 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 
 from collab.model import NotebookId
 from collab.store.store import Log, LogEntry, NoNotebook, StoreError
 
 log = logging.getLogger(__name__)
+
+MAX_ENDS: Final = 5
 
 
 def append(db: sqlite3.Connection, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], now: str) -> None:
@@ -80,6 +83,38 @@ def compact(db: sqlite3.Connection, notebook: NotebookId, epoch: int, seq: int, 
     )
     db.execute("DELETE FROM snapshots WHERE notebook = ? AND epoch = ? AND seq < ?", (*place, before))
     db.execute("DELETE FROM updates WHERE notebook = ? AND epoch = ? AND seq <= ?", (*place, before))
+
+
+def rebase(
+    db: sqlite3.Connection, notebook: NotebookId, epoch: int, seq: int, end: bytes, start: bytes, now: str
+) -> bool:
+    found = db.execute("SELECT epoch, seq FROM notebooks WHERE id = ?", (notebook,)).fetchone()
+    if found is None:
+        raise NoNotebook("The notebook is gone.")
+    if found != (epoch, seq):
+        return False
+    db.execute("DELETE FROM updates WHERE notebook = ?", (notebook,))
+    db.execute("DELETE FROM snapshots WHERE notebook = ? AND epoch = ?", (notebook, epoch))
+    db.execute("DELETE FROM snapshots WHERE notebook = ? AND epoch <= ?", (notebook, epoch - MAX_ENDS))
+    db.execute(
+        "INSERT INTO snapshots (notebook, epoch, seq, data, sha256, at) VALUES (?, ?, ?, ?, ?, ?)",
+        (notebook, epoch, seq, end, _hash(end), now),
+    )
+    db.execute(
+        "INSERT INTO updates (notebook, epoch, seq, user, data, at) VALUES (?, ?, 1, '', ?, ?)",
+        (notebook, epoch + 1, start, now),
+    )
+    db.execute("UPDATE notebooks SET epoch = ?, seq = 1 WHERE id = ?", (epoch + 1, notebook))
+    return True
+
+
+def epoch_end(db: sqlite3.Connection, notebook: NotebookId, epoch: int) -> bytes | None:
+    row = db.execute(
+        "SELECT s.data, s.sha256 FROM snapshots s JOIN notebooks n ON n.id = s.notebook"
+        " WHERE s.notebook = ? AND s.epoch = ? AND s.epoch < n.epoch",
+        (notebook, epoch),
+    ).fetchone()
+    return row[0] if row is not None and _hash(row[0]) == row[1] else None
 
 
 def _hash(data: bytes) -> str:

@@ -79,6 +79,12 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople):
     async def compact(self, notebook: NotebookId, epoch: int, seq: int, snapshot: bytes) -> None:
         await self._database.write(lambda db: _log.compact(db, notebook, epoch, seq, snapshot, _now()))
 
+    async def rebase(self, notebook: NotebookId, epoch: int, seq: int, end: bytes, start: bytes) -> bool:
+        return await self._database.write(lambda db: _log.rebase(db, notebook, epoch, seq, end, start, _now()))
+
+    async def epoch_end(self, notebook: NotebookId, epoch: int) -> bytes | None:
+        return await self._database.read(lambda db: _log.epoch_end(db, notebook, epoch))
+
     async def commit_forever(self) -> None:
         """The one task that writes the log: whatever waits becomes one transaction."""
         while True:

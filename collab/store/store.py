@@ -7,10 +7,13 @@ Values here are what rows say; rules about roles live in `sharing`. Times are aw
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
-from collab.model import NotebookId, Role, User, UserId
+from collab.model import CellId, NotebookId, Role, User, UserId
 from collab.sharing import Grant
+
+
+MAX_EXECUTED_RUNS: Final = 1_000  # of a Notebook
 
 
 class StoreError(Exception):
@@ -77,6 +80,27 @@ class Link:
     expires: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ExecutedRun:
+    """Code that a runtime has executed. `run` is its msg_id; times are ms since 1970; `id` is a number of the store's,
+    growing with time, 0 for one that it has not seen."""
+
+    run: str
+    cell: CellId
+    source: str
+    shortened: bool
+    kernel: str
+    user: str
+    user_id: str
+    requested: int
+    started: int
+    finished: int | None = None
+    state: str = "running"
+    status: str = ""
+    count: int | None = None
+    id: int = 0
+
+
 class UpdateLog(Protocol):
     async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
         """Returns when the updates are durable. Calls that wait at the same time share one transaction.
@@ -93,6 +117,15 @@ class UpdateLog(Protocol):
         The snapshot before it and all that was logged after that one stay, for the case that this one is damaged; what
         is older goes. One that is no newer than the newest changes nothing. Raises NoNotebook and StoreError.
         """
+
+    async def rebase(self, notebook: NotebookId, epoch: int, seq: int, end: bytes, start: bytes) -> bool:
+        """Ends the epoch, whose last update is `seq` and whose whole is `end`, and begins the next with `start`.
+
+        False when more was logged meanwhile: then nothing changed. Raises NoNotebook and StoreError.
+        """
+
+    async def epoch_end(self, notebook: NotebookId, epoch: int) -> bytes | None:
+        """What an earlier epoch was at its end; None when it is too long ago. The last five are kept."""
 
 
 class Library(Protocol):
@@ -126,6 +159,17 @@ class Library(Protocol):
 
     async def remembered(self, id: NotebookId, key: str) -> str:
         """Empty when there is none."""
+
+    async def kernels(self) -> dict[str, NotebookId]:
+        """Which Notebook remembers each kernel."""
+
+    async def note_runs(self, id: NotebookId, runs: Sequence[ExecutedRun]) -> None:
+        """New ones, and how earlier ones ended. The oldest of more than MAX_EXECUTED_RUNS are forgotten."""
+
+    async def runs(self, id: NotebookId, before: int, limit: int) -> list[ExecutedRun]:
+        """Newest first, those whose `id` is less than `before`."""
+
+    async def unfinished_runs(self, id: NotebookId) -> list[ExecutedRun]: ...
 
     async def imported(self, path: str) -> tuple[NotebookId, str] | None:
         """Which Notebook a file became, and the SHA-256 of what was in it."""

@@ -24,6 +24,7 @@ VIEWERS: dict[tuple[str, str], int] = {
     ("DELETE", "/api/notebooks/{id}"): 403,
     ("POST", "/api/notebooks/{id}/copy"): 403,
     ("GET", "/api/notebooks/{id}/export"): 200,
+    ("POST", "/api/notebooks/{id}/merge"): 403,
     ("POST", "/api/notebooks/{id}/links"): 403,
     ("GET", "/api/notebooks/{id}/links"): 403,
     ("DELETE", "/api/notebooks/{id}/links/{link}"): 403,

@@ -155,6 +155,34 @@ async def test_a_snapshot_that_is_no_newer_or_of_what_was_never_logged_changes_n
         await shelf.log.compact(B, 1, 1, b"of another notebook")
 
 
+async def test_g3_a_new_epoch_begins_with_what_it_is_given_and_keeps_the_end_of_the_old_one(shelf: Shelf) -> None:
+    await shelf.log.append(A, 1, [LogEntry("ada", b"second")])
+    await shelf.log.compact(A, 1, 2, b"both")
+    await shelf.log.append(A, 1, [LogEntry("ada", b"third")])
+    assert not await shelf.log.rebase(A, 1, 2, b"end", b"start")  # the third came meanwhile
+    assert not await shelf.log.rebase(A, 2, 3, b"end", b"start")
+    assert (await shelf.log.load(A)).updates == (b"both", b"third")
+    assert await shelf.log.epoch_end(A, 1) is None
+    assert await shelf.log.rebase(A, 1, 3, b"end", b"start")
+    found = await shelf.log.load(A)
+    assert (found.epoch, found.updates, found.seq, found.has_snapshot) == (2, (b"start",), 1, False)
+    assert [await shelf.log.epoch_end(A, epoch) for epoch in (1, 2)] == [b"end", None]
+    with pytest.raises(NoNotebook):
+        await shelf.log.append(A, 1, [LogEntry("ada", b"late")])
+    await shelf.log.append(A, 2, [LogEntry("ada", b"new")])
+    await shelf.log.compact(A, 2, 2, b"start and new")
+    assert (await shelf.log.load(A)).updates == (b"start and new",)
+    with pytest.raises(NoNotebook):
+        await shelf.log.rebase(B, 1, 1, b"", b"")
+
+
+async def test_the_ends_of_the_last_five_epochs_are_kept(shelf: Shelf) -> None:
+    for epoch in range(1, 8):
+        assert await shelf.log.rebase(A, epoch, 1, b"end of %d" % epoch, b"start")
+    ends = [await shelf.log.epoch_end(A, epoch) for epoch in range(1, 9)]
+    assert ends == [None, None, *(b"end of %d" % epoch for epoch in range(3, 8)), None]
+
+
 async def test_one_append_that_fails_fails_alone(shelf: Shelf) -> None:
     failed: list[NotebookId] = []
 

@@ -12,6 +12,7 @@ class MemoryLog:
         self._epochs: dict[NotebookId, int] = {}
         self._rows: dict[NotebookId, list[LogEntry]] = {}
         self._snapshots: dict[NotebookId, list[tuple[int, bytes]]] = {}
+        self._ends: dict[tuple[NotebookId, int], bytes] = {}
         self._open = asyncio.Event()
         self._open.set()
         self.trouble: str = ""
@@ -72,6 +73,21 @@ class MemoryLog:
         snapshots = self._snapshots.setdefault(notebook, [])
         if (snapshots[-1][0] if snapshots else 0) < seq <= len(self._rows[notebook]):
             snapshots.append((seq, snapshot))
+
+    async def rebase(self, notebook: NotebookId, epoch: int, seq: int, end: bytes, start: bytes) -> bool:
+        await asyncio.sleep(0)
+        if notebook not in self._epochs:
+            raise NoNotebook("The notebook is gone.")
+        if (self._epochs[notebook], len(self._rows[notebook])) != (epoch, seq):
+            return False
+        self._ends[notebook, epoch] = end
+        self._ends.pop((notebook, epoch - 5), None)
+        self._snapshots.pop(notebook, None)
+        self._epochs[notebook], self._rows[notebook] = epoch + 1, [LogEntry("", start)]
+        return True
+
+    async def epoch_end(self, notebook: NotebookId, epoch: int) -> bytes | None:
+        return self._ends.get((notebook, epoch))
 
     # -- what Rooms need besides -------------------------------------------------------------------------------------
 
