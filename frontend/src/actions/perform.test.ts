@@ -395,4 +395,55 @@ describe("without a page", () => {
     perform("file.copy", bench);
     await vi.waitFor(() => expect(bench.said).toEqual(["The disk is full."]));
   });
+
+  test("what can be lost for everyone has a dialog of its own, and its role", async () => {
+    const bench = await open(["a"], "owner");
+    for (const [id, dialog] of [
+      ["runtime.changeType", { kind: "changeType" }],
+      ["runtime.attach", { kind: "attach" }],
+      ["runtime.reset", { kind: "reset", all: false }],
+      ["runtime.resetAll", { kind: "reset", all: true }],
+    ] as const) {
+      perform(id, bench);
+      expect(bench.view.getState().dialog).toEqual(dialog);
+    }
+    const runner = await open(["a"], "runner");
+    const reasons = ["runtime.changeType", "runtime.attach", "runtime.reset", "runtime.resetAll"].map((id) =>
+      disabledReason(actionOf(id), runner),
+    );
+    expect(reasons).toEqual(["needs editor", "needs owner", "needs owner", "needs owner"]);
+  });
+
+  test("another server's runtime has no type of ours", async () => {
+    const bench = await open(["a"]);
+    bench.server.tell({ type: "runtime_changed", status: "idle", attached: "http://127.0.0.1:8888" });
+    await bench.settle();
+    expect(disabledReason(actionOf("runtime.changeType"), bench)).toBe("another server runs this");
+  });
+
+  test("only an idle end that is near can be put off", async () => {
+    const bench = await open(["a"], "runner");
+    const reason = async (rest: object): Promise<string | null> => {
+      bench.server.tell({ type: "runtime_changed", status: "idle", ...rest });
+      await bench.settle();
+      return disabledReason(actionOf("runtime.extendIdle"), bench);
+    };
+    expect(await reason({})).toBe("it is not about to stop");
+    expect(await reason({ stops_at: "2026-11-24T10:00:00Z", stops_why: "lifetime" })).toBe("its lifetime ends");
+    expect(await reason({ stops_at: "2026-11-24T10:00:00Z", stops_why: "idle" })).toBeNull();
+    perform("runtime.extendIdle", bench);
+    await bench.settle();
+    expect(commands(bench)).toEqual([{ type: "extend_runtime" }]);
+  });
+});
+
+test("one pane at a time, by its action again none", async () => {
+  const bench = await open(["a"], "viewer");
+  perform("view.resources", bench);
+  expect(bench.view.getState().pane).toEqual({ name: "resources", asked: true });
+  perform("view.executions", bench);
+  expect(bench.view.getState().pane).toEqual({ name: "executions", asked: true });
+  expect(actionOf("view.executions").checked?.(bench)).toBe(true);
+  perform("view.executions", bench);
+  expect(bench.view.getState().pane).toBeNull();
 });

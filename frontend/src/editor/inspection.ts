@@ -33,8 +33,8 @@ export function mayAsk(session: Session, when: readonly RuntimeStatus[] = ["idle
 }
 
 export function inspection(session: Session): Extension {
-  const ask = async (view: EditorView, at: number): Promise<string> => {
-    if (!mayAsk(session)) return "";
+  const ask = async (view: EditorView, at: number, when?: readonly RuntimeStatus[]): Promise<string> => {
+    if (!mayAsk(session, when)) return "";
     const code = view.state.doc.toString();
     return session.inspect(code, toCodePoints(code, at)).catch(() => "");
   };
@@ -51,7 +51,8 @@ export function inspection(session: Session): Extension {
               .text.slice(0, main.head - view.state.doc.lineAt(main.head).from);
             if (!main.empty || before.trim() === "") return false;
             const { doc } = view.state;
-            void ask(view, main.head).then((text) => {
+            // Asked for on purpose: kernels with subshells answer while a cell runs, others when it is over.
+            void ask(view, main.head, ["idle", "busy"]).then((text) => {
               // The answer is about the text as it was: after another key it has no place to stand.
               const isSame = view.state.doc === doc && view.state.selection.main.eq(main);
               if (text !== "" && isSame) view.dispatch({ effects: show.of(tooltipAt(main.head, text)) });

@@ -73,6 +73,21 @@ describe("join", () => {
     expect(server.tried).toEqual(["?schema=1"]);
   });
 
+  test("what the runtime uses is known until its process is gone", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    const usage = () => session.store.getState().usage?.kernel?.memoryBytes;
+    server.tell({ type: "runtime_usage", kernel: { at: "2026-11-24T10:00:00Z", memory_bytes: 5 } });
+    server.tell({ type: "runtime_changed", status: "busy", session: "k:1", stops_at: "2026-11-24T10:05:00Z" });
+    await settle();
+    expect(usage()).toBe(5);
+    expect(session.store.getState().runtime.stopsAt).toBe(Date.UTC(2026, 10, 24, 10, 5));
+    server.tell({ type: "runtime_changed", status: "dead", reason: "Out of memory.", stops_at: "" });
+    await settle();
+    expect(usage()).toBeUndefined();
+    expect(session.store.getState().runtime).toMatchObject({ status: "dead", stopsAt: null, place: 0, attached: "" });
+  });
+
   test("stays connecting, and tries again, while the server is down", async () => {
     const server = serverOf("a");
     server.down = true;
