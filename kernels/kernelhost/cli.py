@@ -18,6 +18,7 @@ import uvicorn
 
 from kernelhost.app import create_app
 from kernelhost.config import BadSetting, Config, read_config
+from kernelhost.confining import NoSandbox, build_walls
 from kernelhost.listening import listen
 from kernelhost.memory import hide_memory
 from kernelhost.pids import started
@@ -91,10 +92,14 @@ def serve(config: Config) -> None:
         raise BadSetting(
             f"The folder {config.root} cannot be used: {error.strerror}; choose another --root."
         ) from error
+    try:
+        walls = build_walls(config.confining, config.root)
+    except NoSandbox as error:
+        raise BadSetting(str(error)) from error
     url = f"http://{_spell(config.host)}:{listening.getsockname()[1]}"
     # Requests may carry the token in their address, so they are not logged.
     settings = uvicorn.Config(
-        create_app(config, end=lambda: os.kill(os.getpid(), signal.SIGINT)),
+        create_app(config, end=lambda: os.kill(os.getpid(), signal.SIGINT), walls=walls),
         log_config=None,
         access_log=False,
         ws="websockets-sansio",

@@ -68,12 +68,6 @@ def build_walls(confining: Confining, root: Path) -> Walls:
     return Walls(confining, "none", why)
 
 
-def hiding(walls: Walls, *folders: Path) -> Walls:
-    """Also from kernels that work in a folder around these."""
-    hidden = (*walls.confining.hidden, *folders)
-    return replace(walls, confining=replace(walls.confining, hidden=hidden))
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
     ours = default_limits()
     assert ours.memory_bytes is not None
@@ -104,8 +98,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_confining(given: argparse.Namespace) -> Confining:
-    """Of the flags above. Raises BadLimit."""
+def read_confining(given: argparse.Namespace, hidden: tuple[Path, ...]) -> Confining:
+    """Of the flags above; `hidden` are files and folders of the gateway's own. Raises BadLimit."""
     if given.network == "none" and given.sandbox == "none":
         raise BadLimit("Without a sandbox kernels cannot be kept from the network: leave out --sandbox none.")
     shown = tuple(Path(path).expanduser().absolute() for path in given.show)
@@ -120,7 +114,7 @@ def read_confining(given: argparse.Namespace) -> Confining:
         "output_bytes_per_s": "output_rate",
     }
     limits = {name: getattr(given, flag) for name, flag in names.items() if hasattr(given, flag)}
-    return Confining(replace(default_limits(), **limits), given.sandbox, given.network, shown)
+    return Confining(replace(default_limits(), **limits), given.sandbox, given.network, shown, hidden)
 
 
 def _limit(read: Callable[[str], Any]) -> Callable[[str], Any]:

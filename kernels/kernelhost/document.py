@@ -36,6 +36,7 @@ class Document:
             "language": self.spec.language,
             "interrupt_mode": self.spec.interrupt_mode,
             "folder": str(self.spec.folder),
+            "provisioner": self.spec.provisioner,
         }
         value = {
             "id": self.id,
@@ -66,6 +67,7 @@ def decode_document(data: bytes) -> Document:
             spec["language"],
             spec["interrupt_mode"],
             Path(spec["folder"]),
+            spec["provisioner"],
         ),
         value["environment"],
         Path(value["cwd"]),

@@ -26,6 +26,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kernelhost import pids
+from kernelhost.cages.rlimits import adopt_orphans
 from kernelhost.document import Document, decode_document
 from kernelhost.emptying import NotEmptied
 from kernelhost.folders import HOME_PREFIX, LOCK
@@ -309,6 +310,7 @@ def own_descriptor_only() -> socket.socket:
 def main() -> None:
     channel = own_descriptor_only()
     hide_memory()
+    adopt_orphans()
     os.chdir("/")
     asyncio.run(serve(channel))
 

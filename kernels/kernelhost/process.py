@@ -18,10 +18,11 @@ from typing import Final
 
 from kernelhost import sandbox
 from kernelhost.cages.cage import Cage, entry, open_cage
+from kernelhost.cages.rlimits import reap_orphans
 from kernelhost.confinement import OPEN, Confinement
 from kernelhost.sockets import PORTS
 from kernelhost.spec import LAUNCHER, Spec
-from kernelhost.watch import act_on, out_of_memory, watch
+from kernelhost.watch import Action, act_on, out_of_memory, watch
 
 _VENVS: Final = Path(__file__).with_name("venvs.py")
 _LOG_BYTES: Final = 64 << 10
@@ -59,6 +60,7 @@ class Process:
         self.read = self._run / "read"
         self._log = home / "log"
         self._limits = confinement.limits
+        self._adopting = confinement.adopting
         self._boxed = confinement.level != "none"
         self._group = 0  # of the processes in the sandbox; those outside are bwrap itself
         self._told = b""
@@ -212,10 +214,15 @@ class Process:
         def interrupt() -> None:
             self.signal(signal.SIGINT)
 
+        def act(action: Action) -> None:
+            act_on(action, notice, interrupt, self.stop_for)
+
+        def sweep() -> None:
+            if self._adopting:
+                reap_orphans(self.pid)
+
         if self.cage is not None:
-            await watch(
-                self.cage, self._limits, self._cwd, lambda action: act_on(action, notice, interrupt, self.stop_for)
-            )
+            await watch(self.cage, self._limits, self._cwd, act, sweep)
 
     def stop_for(self, reason: str) -> None:
         """Kills it at once; `reason` is what is told of its end."""

@@ -107,15 +107,21 @@ def options(box: Box) -> list[str]:
     for program in programs:
         words += [*_parents(program, made), "--ro-bind", str(program), str(program)]
     words += ["--bind", str(box.work), WORK]
-    for secret in filter(Path.is_dir, box.hidden):
-        if any(program in (secret, *secret.parents) for program in programs):
-            words += ["--tmpfs", str(secret)]
-        if box.work in (secret, *secret.parents):
-            words += ["--tmpfs", str(Path(WORK) / secret.relative_to(box.work))]
+    for secret in box.hidden:
+        if any(program in secret.parents for program in programs):
+            words += _cover(secret, secret)
+        if box.work in secret.parents:
+            words += _cover(secret, Path(WORK) / secret.relative_to(box.work))
     words += [*_parents(Path(RUN), made), "--bind", str(box.run), RUN]
     # Mapped by us: whoever could make it shorter would end us by it.
     words += ["--ro-bind-try", str(box.run / "read"), f"{RUN}/read"]
     return [*words, "--remount-ro", "/", "--chdir", WORK]
+
+
+def _cover(secret: Path, seen: Path) -> list[str]:
+    if secret.is_dir():
+        return ["--tmpfs", str(seen)]
+    return ["--ro-bind", "/dev/null", str(seen)] if secret.exists() else []
 
 
 def _outermost(paths: Iterable[Path]) -> list[Path]:

@@ -146,10 +146,17 @@ class Cage(Protocol):
     def refused_forks(self) -> int: ...
 
 
-async def watch(cage: Cage, limits: Limits, folder: Path, act: Callable[[Action], None]) -> None:
-    """Until it is cancelled."""
+async def watch(
+    cage: Cage,
+    limits: Limits,
+    folder: Path,
+    act: Callable[[Action], None],
+    sweep: Callable[[], None] = lambda: None,
+) -> None:
+    """Until it is cancelled. `sweep` is called now and then, for what else has to be looked after."""
     told, disk_at_s = Told(), 0.0
     while True:
+        sweep()
         sample = Sample(cage.memory(), len(cage.pids()), cage.oom_kills(), cage.refused_forks())
         if limits.disk_bytes is not None and time.monotonic() >= disk_at_s:
             began_s = time.monotonic()

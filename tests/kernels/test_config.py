@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 from kernelhost.config import BadSetting, Config, read_config
+from kernelhost.confining import Confining
+from kernelhost.limits import Limits, default_limits
 
 TOKEN = "a-token-of-enough-letters"
 
@@ -21,8 +23,23 @@ def test_settings_come_from_flags_and_the_token_from_the_environment(tmp_path: P
         "http://a",
     ]
     assert read_config(arguments, {"KERNELHOST_TOKEN": TOKEN}) == Config(
-        token=TOKEN, port=0, root=tmp_path, keep_bytes=2 << 20, orphan_after_s=60, origins=("http://a",)
+        token=TOKEN,
+        port=0,
+        root=tmp_path,
+        keep_bytes=2 << 20,
+        orphan_after_s=60,
+        origins=("http://a",),
+        confining=Confining(default_limits()),
     )
+
+
+def test_what_kernels_may_take_and_see_comes_from_flags(tmp_path: Path) -> None:
+    line = "--memory 4GiB --cpus 1.5 --processes 50 --disk 10G --output-rate none --sandbox bwrap --network none --show"
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    config = read_config([*line.split(), str(tmp_path), "--token-file", str(file), "--port", "0"], {})
+    limits = Limits(4 << 30, 1.5, 50, default_limits().files, 10 << 30, None)
+    assert config.confining == Confining(limits, "bwrap", "none", (tmp_path,), (file,))
 
 
 def test_the_token_may_be_in_a_file(tmp_path: Path) -> None:
@@ -40,6 +57,8 @@ def test_the_token_may_be_in_a_file(tmp_path: Path) -> None:
         (["--token-file", "/no/such/file"], "cannot be read"),
         (["--token", TOKEN, "--port", "99999"], "--port"),
         (["--token", TOKEN, "--port", "http"], "--port"),
+        (["--token", TOKEN, "--network", "none", "--sandbox", "none"], "leave out --sandbox none"),
+        (["--token", TOKEN, "--show", "/no/such/folder"], "correct --show"),
     ],
 )
 def test_a_setting_that_is_no_good_is_refused_with_the_remedy(arguments: list[str], remedy: str) -> None:
@@ -51,6 +70,7 @@ def test_the_documentation_names_every_flag(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         read_config(["--help"], {})
     flags = set(re.findall(r"--[a-z-]+", capsys.readouterr().out.partition("options:")[2]))
-    page = Path(__file__).parents[2].joinpath("docs", "gateway.md").read_text()
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "gateway.md").read_text() + (docs / "isolation.md").read_text()
     assert {"--keep", "--root"} < flags
     assert [flag for flag in flags - {"--help", "--token"} if flag not in page] == []
