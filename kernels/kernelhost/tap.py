@@ -126,6 +126,9 @@ class Tap:
         except OSError as error:
             log.info("A kernel's host cannot be reached", extra={"why": str(error)})
             return
+        if self.is_left:
+            frames.close()
+            return
         who = {"session": self.session} | ({} if self._after is None else {"after": self._after})
         frames.send(Kind.CLIENT, json.dumps(who).encode())
         self._given = self._done = self._told = 0
