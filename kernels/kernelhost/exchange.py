@@ -110,9 +110,9 @@ class Exchange:
 
     @property
     def running(self) -> str | None:
-        """The msg_id of the execute request whose code is running."""
+        """The msg_id of the execute request that the kernel has; it may not be able to say that it has begun."""
         running = self._requests.running
-        return running.request.sent_id if running is not None and running.begun else None
+        return running.request.sent_id if running is not None else None
 
     @property
     def held(self) -> int:
