@@ -63,14 +63,15 @@ class _Held:
 @dataclass(slots=True)
 class Running:
     """The execution in the kernel. It is over with its reply and its idle, in either order (E3); `heard` counts what
-    came about it on iopub, and `begun` says that its code runs, so that a signal meets it (I2)."""
+    came about it on iopub, and `begun` says that its code runs, so that a signal meets it (I2). `doomed` are the
+    executions that waited behind it when it failed: who sends another one then knows of the error."""
 
     request: Request
     heard: int = 0
     begun: bool = False
     replied: bool = False
-    failed: bool = False
     idle: bool = False
+    doomed: frozenset[str] = frozenset()
 
 
 class Requests:
@@ -222,7 +223,10 @@ class Requests:
         """It got its reply, from the kernel or from us."""
         running = self.running
         if running is not None and running.request.id == id:
-            running.replied, running.failed = True, failed
+            running.replied = True
+            if failed and running.request.stops:
+                held = self._held_by(running.request.session)
+                running.doomed = frozenset(entry.item.id for entry in held if entry.is_execution)
         return self._asked.pop(id, None)
 
     def note(self, item: Message) -> bool:
@@ -254,8 +258,10 @@ class Requests:
         self.running = None
         aborted: list[Request] = []
         ready: list[Message] = []
-        if over.failed and over.request.stops:
+        if over.doomed:
             for entry in self._held_by(over.request.session):
+                if entry.is_execution and entry.item.id not in over.doomed:
+                    break
                 self._release(entry)
                 if entry.is_execution and entry.request is not None:
                     aborted.append(entry.request)

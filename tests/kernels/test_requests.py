@@ -145,6 +145,18 @@ def test_q3_an_error_aborts_what_its_own_session_has_waiting(
         assert (aborted, in_order(ready)) == ([], ["2"])
 
 
+def test_q3_what_is_sent_once_the_error_is_known_is_not_aborted() -> None:
+    requests = opened()
+    for id in "12":
+        requests.ask("a", ask(id))
+    requests.take(reply("1", "error"))
+    requests.ask("a", ask("3"))  # its sender has seen the reply; the idle is still on its way
+    requests.ask("a", ask("4", "comm_msg"))
+    requests.note(status("idle", above("1")))
+    aborted, ready = requests.next()
+    assert ([request.id for request in aborted], in_order(ready)) == (["2"], ["3", "4"])
+
+
 def test_q4_what_waits_is_bounded_in_number_and_size() -> None:
     requests = opened(max_held=2, max_held_bytes=5000)
     for id in "123":
