@@ -117,6 +117,31 @@ describe.each<BrowserName>(["chromium", "firefox"])("with keys alone, in %s", (n
 });
 
 describe("the page", () => {
+  it("keeps a run button under the pointer while a cell above it prints: a slow press is a click all the same", async () => {
+    const { page } = await open(["import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "'second'"], "Steady");
+    await press(page, "Run cell 1");
+    await eventually("it prints", async () => (await outputText(page, 1)).includes("line 3"));
+    const button = (): Promise<{ x: number; y: number; isUnder: boolean }> =>
+      page.$eval('[aria-label="Run cell 2"], [aria-label="Stop cell 2"]', (element) => {
+        const box = element.getBoundingClientRect();
+        return { x: box.x + box.width / 2, y: box.y + box.height / 2, isUnder: element.matches(":hover") };
+      });
+    const first = await eventually("the pointer is on the button", async () => {
+      const { x, y } = await button();
+      await page.mouse.move(x, y);
+      const there = await button();
+      return there.isUnder && there;
+    });
+    await page.mouse.down();
+    const before = (await outputText(page, 1)).split("\n").length;
+    await eventually("ten lines more", async () => (await outputText(page, 1)).split("\n").length > before + 10);
+    const last = await button();
+    await page.mouse.up();
+    expect(Math.abs(last.y - first.y)).toBeLessThan(3);
+    await eventually("it runs", async () => (await outputText(page, 2)).includes("second"));
+    await page.close();
+  });
+
   it("asks for input as often as the code does, and takes it from the keyboard", async () => {
     const { page } = await open(["for i in range(3):\n    print('got', input('? '))"], "Input");
     await press(page, "Run cell 1");

@@ -281,3 +281,31 @@ test("lines are numbered as its person wants, in this cell or in all", () => {
 test("a cell that is gone has no editor", () => {
   expect(() => open(bench())).toThrow(CELL);
 });
+
+test("Shift+Tab after a name asks for documentation while a cell runs, too; only people who may run ask", async () => {
+  const asked: string[] = [];
+  const own = bench();
+  addCell(own.doc, "len");
+  const session: Session = {
+    ...own.session,
+    inspect: async (code, cursor) => {
+      asked.push(`${code} at ${cursor}`);
+      return "Return the number of items.";
+    },
+  };
+  const editor = open({ ...own, session });
+  const ask = async (status: "idle" | "busy" | "dead", role: string): Promise<void> => {
+    session.store.setState({ role, runtime: { ...NO_RUNTIME, status } });
+    editor.focus("end");
+    press(editor, "Tab", 9, { shiftKey: true });
+    await Promise.resolve();
+  };
+  await ask("dead", "editor");
+  await ask("busy", "viewer");
+  expect(asked).toEqual([]);
+  await ask("idle", "editor");
+  await ask("busy", "editor");
+  expect(asked).toEqual(["len at 3", "len at 3"]);
+  await Promise.resolve();
+  expect(document.querySelector(".inspection")?.textContent).toBe("Return the number of items.");
+});
