@@ -49,6 +49,12 @@ def test_heavy_libraries_come_when_they_are_needed() -> None:
     assert "markdown_nodes" not in names
 
 
+@pytest.mark.parametrize("part", ["Resources", "ExecutedCode", "ChangeType", "Attach", "Reset"])
+def test_panes_and_dialogs_come_when_they_are_opened(part: str) -> None:
+    index = {STATIC / path for path in _FIRST.findall((STATIC / "index.html").read_text())}
+    assert not chunk(part) & loaded(index | chunk("NotebookPage"))
+
+
 def test_the_frame_begins_with_less_than_60_kb() -> None:
     frame = (STATIC / "_out/live/frame.html").read_text()
     first = {STATIC / "_out" / name for name in re.findall(r"assets/[\w.-]+\.(?:js|css)", frame)}
