@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Run } from "../../runtime_api.ts";
-import { mergeRuns, outcomeOf } from "./runs.ts";
+import { mergeRuns, outcomeOf, runDuring } from "./runs.ts";
 
 const run = (id: number, rest: Partial<Run> = {}): Run => ({
   id,
@@ -35,4 +35,17 @@ test.each([
   [{ state: "failed", status: "Out of memory: used 4.0 of 4.0 GiB." }, "failed", "Out of memory: used 4.0 of 4.0 GiB."],
 ] as const)("%j is %s", (ended, words, sentence) => {
   expect(outcomeOf(ended)).toMatchObject({ words, sentence });
+});
+
+test("a sample belongs to the run of its cell at that time, if the history goes back so far", () => {
+  const runs = [
+    run(3, { started: 50_000, finished: null, user: "Cleo" }),
+    run(2, { started: 20_000, finished: 40_000, user: "Ben" }),
+    run(1, { cell: "c2", started: 10_000, finished: 19_000 }),
+  ];
+  expect(runDuring(runs, "c1", 30_000)?.user).toBe("Ben");
+  expect(runDuring(runs, "c1", 90_000)?.user).toBe("Cleo");
+  expect(runDuring(runs, "c1", 41_000)?.user).toBe("Ben");
+  expect(runDuring(runs, "c1", 1_000)).toBeNull();
+  expect(runDuring(runs, "c3", 30_000)).toBeNull();
 });

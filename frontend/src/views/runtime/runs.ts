@@ -9,6 +9,16 @@ export function mergeRuns(known: readonly Run[], fresh: readonly Run[]): readonl
   return [...runs.values()].sort((a, b) => b.id - a.id);
 }
 
+/** Samples are taken once a second, on a clock that may be another machine's. */
+const SLACK_MS = 2000;
+
+/** The run of this cell that a sample at `at` belongs to. */
+export function runDuring(runs: readonly Run[], cell: string, at: number): Run | null {
+  const fits = (run: Run): boolean =>
+    run.cell === cell && run.started <= at + SLACK_MS && (run.finished ?? Number.POSITIVE_INFINITY) >= at - SLACK_MS;
+  return runs.find(fits) ?? null;
+}
+
 export interface Outcome {
   readonly look: "good" | "bad" | "warn" | "plain";
   readonly sign: IconName;
