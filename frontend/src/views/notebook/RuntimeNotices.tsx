@@ -2,7 +2,9 @@ import { useEffect, useState } from "react";
 import { useStore } from "zustand";
 import { actionOf, disabledReason, perform } from "../../actions";
 import { missingRole } from "../../actions/role";
+import { orderedIds, runOf } from "../../notebook/schema";
 import type { NoticeKind } from "../../session/events";
+import type { Session } from "../../session/session";
 import { useCountdown } from "../runtime/use_countdown";
 import { clock } from "../shared/time";
 import type { NotebookBench } from "./bench";
@@ -30,6 +32,7 @@ function Dead({ bench }: Props) {
   const role = useStore(bench.session.store, (state) => state.role);
   const [quiet, setQuiet] = useState("");
   if (status !== "dead" || quiet === `${session} ${reason}`) return null;
+  const last = endedWith(bench.session, reason);
   return (
     <Notice
       look="bad"
@@ -42,7 +45,24 @@ function Dead({ bench }: Props) {
           Start again
         </button>
       )}
+      {last !== null && (
+        <button type="button" className="button" onClick={() => bench.cells.focus(last)}>
+          Go to cell {orderedIds(bench.session.notebook).indexOf(last) + 1}, which ran
+        </button>
+      )}
     </Notice>
+  );
+}
+
+/** The cell that ran when the runtime ended for this reason: its mark says so. */
+function endedWith({ notebook }: Session, reason: string): string | null {
+  const started = (id: string): number => {
+    const run = runOf(notebook, id);
+    return reason !== "" && run?.status === reason ? (run.started ?? 0) : 0;
+  };
+  return orderedIds(notebook).reduce<string | null>(
+    (best, id) => (started(id) > (best === null ? 0 : started(best)) ? id : best),
+    null,
   );
 }
 
