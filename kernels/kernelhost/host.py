@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 _LOG_BYTES: Final = 1 << 20
 _LAST_WORDS_WITHIN_S: Final = 2.0
 _TELL_EVERY_S: Final = 1.0
+_LOOK_EVERY_S: Final = 10.0
 
 
 class Host:
@@ -142,14 +143,17 @@ class Host:
             self._left.set()
 
     async def _watch_alone(self) -> None:
-        """Nobody is to find kernels that no gateway came back for."""
+        """A kernel that no gateway came back for, or could find, ends."""
         while True:
             await self._left.wait()
             self._left.clear()
             self._came.clear()
             if self._gateway is None:
                 with anyio.move_on_after(self._document.alone_s):
-                    await self._came.wait()
+                    while not self._came.is_set() and self._row.exists():
+                        with anyio.move_on_after(_LOOK_EVERY_S):
+                            await self._came.wait()
+                if self._came.is_set():
                     continue
                 log.info("The gateway did not come back", extra={"kernel": self._document.id})
                 self._reason = "The kernel's gateway was gone for too long."
