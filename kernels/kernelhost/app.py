@@ -16,6 +16,8 @@ from kernelhost import reports, session_handlers, upkeep_handlers
 from kernelhost.config import Config
 from kernelhost.confining import Walls
 from kernelhost.cors import Cors
+from kernelhost.gpus.gpus import Gpus
+from kernelhost.gpus.policy import nvml_of
 from kernelhost.handlers import failure, routes
 from kernelhost.kernels import Kernels
 from kernelhost.opening import Opening
@@ -46,6 +48,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
             config.root, config.keep_bytes, config.data, config.alone_s, config.max_kernels, config.max_starts
         )
         all.walls = walls
+        all.gpus = Gpus(nvml_of(config.gpus), config.gpus)
         async with all.running() as kernels, anyio.create_task_group() as tasks:
             upkeep = Upkeep(config, kernels)
             tasks.start_soon(watch, kernels)

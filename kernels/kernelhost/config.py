@@ -12,6 +12,10 @@ from typing import Final
 
 from kernelhost.confining import Confining, add_flags, read_confining
 from kernelhost.culling import NEVER, WARN_IDLE_S, WARN_LIFETIME_S, Policy
+from kernelhost.gpus.policy import DEFAULT as GPUS
+from kernelhost.gpus.policy import Policy as GpuPolicy
+from kernelhost.gpus.policy import add_gpu_flags, read_policy
+from kernelhost.gpus.wish import BadWish
 from kernelhost.journal import MAX_BYTES
 from kernelhost.limits import UNLIMITED, BadLimit
 
@@ -47,6 +51,7 @@ class Config:
     max_kernels: int = MAX_KERNELS
     max_starts: int = MAX_STARTS
     max_sockets: int = MAX_SOCKETS
+    gpus: GpuPolicy = GPUS
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -69,6 +74,10 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
     try:
         confining = read_confining(given, tuple(path for path in ours if path is not None))
     except BadLimit as error:
+        raise BadSetting(str(error)) from error
+    try:
+        gpus = read_policy(given.gpus, given.gpu_share, given.gpu_most, given.gpu_default)
+    except BadWish as error:
         raise BadSetting(str(error)) from error
     return Config(
         token=token,
@@ -93,6 +102,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         max_kernels=given.max_kernels,
         max_starts=given.max_starts,
         max_sockets=given.max_sockets,
+        gpus=gpus,
     )
 
 
@@ -133,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web page that may connect"
     )
     add_flags(parser)
+    add_gpu_flags(parser)
     cull = parser.add_argument_group("ends of kernels", "Off unless asked for; people are told beforehand.")
     cull.add_argument("--cull-idle", type=_time, metavar="MIN", help="end a kernel that was idle for so long")
     cull.add_argument("--cull-busy", action="store_true", help="also while a request runs that uses no processor")

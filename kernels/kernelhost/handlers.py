@@ -12,6 +12,7 @@ from kernelhost.auth import is_allowed, is_own_origin
 from kernelhost.body import BadBody, read_body, text_of
 from kernelhost.channels import Channels
 from kernelhost.config import Config
+from kernelhost.gpus.gpus import NoneFree, TooMuch
 from kernelhost.kernel import KernelFailed
 from kernelhost.kernels import Full, IdTaken, Kernels, NoSpec
 from kernelhost.link import Link
@@ -122,29 +123,52 @@ def start_failure(error: Exception) -> Response:
         return failure(409, str(error))
     if isinstance(error, TooOften):
         return failure(429, str(error), headers={"Retry-After": str(error.retry_after_s)})
+    if isinstance(error, NoneFree):
+        return none_free(error)
+    if isinstance(error, TooMuch):
+        return failure(403, str(error))
     if isinstance(error, Full):
         return failure(503, str(error), headers={"Retry-After": "30"})
     return failure(503 if isinstance(error, KernelFailed) else 400, str(error))
+
+
+def none_free(error: NoneFree) -> Response:
+    value = {"message": str(error), "reason": "gpu_queue", "position": error.position}
+    return JSONResponse(value, 503, headers={"Retry-After": str(error.retry_after_s)})
 
 
 def with_kernel(handler: Callable[[Request, Link], Awaitable[Response]]) -> Handler:
     async def found(request: Request) -> Response:
         id = request.path_params["id"]
         kernel = kernels_of(request).get(id)
-        if kernel is None:
-            return failure(404, f"Kernel does not exist: {id:.60}", reason=request.state.upkeep.why_ended(id))
-        return await handler(request, kernel)
+        return no_kernel(request) if kernel is None else await handler(request, kernel)
 
     return signed_in(found)
+
+
+def no_kernel(request: Request) -> Response:
+    id = request.path_params["id"]
+    return failure(404, f"Kernel does not exist: {id:.60}", reason=request.state.upkeep.why_ended(id))
 
 
 async def get(request: Request, kernel: Link) -> Response:
     return JSONResponse(kernel.model())
 
 
-async def delete(request: Request, kernel: Link) -> Response:
-    kernels_of(request).remove(kernel.id)
+async def delete(request: Request) -> Response:
+    """Of one that only waits for a GPU too: it gives up its place."""
+    kernels, id = kernels_of(request), request.path_params["id"]
+    left = kernels.gpus.leave(id)
+    if kernels.get(id) is None and not left:
+        return no_kernel(request)
+    kernels.remove(id)
     return Response(status_code=204)
+
+
+async def gpus(request: Request) -> Response:
+    kernels = kernels_of(request)
+    kernels.settle_gpus()
+    return JSONResponse(kernels.gpus.listing())
 
 
 async def interrupt(request: Request, kernel: Link) -> Response:
@@ -155,6 +179,8 @@ async def interrupt(request: Request, kernel: Link) -> Response:
 async def restart(request: Request, kernel: Link) -> Response:
     try:
         await kernel.restart()
+    except NoneFree as error:
+        return none_free(error)
     except KernelFailed as error:
         return failure(500, str(error))
     return JSONResponse(kernel.model())
@@ -189,10 +215,11 @@ routes: list[BaseRoute] = [
     Route("/api/kernelspecs", signed_in(specs)),
     Route("/api/kernelspecs/{name}", signed_in(spec)),
     Route("/kernelspecs/{name}/{file}", signed_in(spec_file)),
+    Route("/api/gpus", signed_in(gpus)),
     Route("/api/kernels", signed_in(listing)),
     Route("/api/kernels", signed_in(start), methods=["POST"]),
     Route("/api/kernels/{id}", with_kernel(get)),
-    Route("/api/kernels/{id}", with_kernel(delete), methods=["DELETE"]),
+    Route("/api/kernels/{id}", signed_in(delete), methods=["DELETE"]),
     Route("/api/kernels/{id}/interrupt", with_kernel(interrupt), methods=["POST"]),
     Route("/api/kernels/{id}/restart", with_kernel(restart), methods=["POST"]),
     WebSocketRoute("/api/kernels/{id}/channels", channels),

@@ -20,6 +20,9 @@ from kernelhost.confining import Walls
 from kernelhost.document import Document
 from kernelhost.environment import kernel_environment, working_folder
 from kernelhost.folders import clear_abandoned, own_folder, short_parent
+from kernelhost.gpus.gpus import Gpus
+from kernelhost.gpus.grant import NAMES, from_json
+from kernelhost.gpus.nvml import NoNvml
 from kernelhost.journal import MAX_BYTES
 from kernelhost.link import Link, Unreachable
 from kernelhost.quotas import Quota
@@ -66,6 +69,8 @@ class Kernels:
         self.found = anyio.Event()
         # What kernels are held in; None: nothing.
         self.walls: Walls | None = None
+        # Who has which; there are none unless they are put here.
+        self.gpus = Gpus(NoNvml())
         # Called with a kernel's id, a kind and a sentence for the people who use it.
         self.noticed: Callable[[str, str, str], None] = lambda id, kind, text: None
         # Called with a kernel's id for what its model has besides; with why one ends that did not die by itself; with
@@ -110,8 +115,8 @@ class Kernels:
         return self._kernels.get(id)
 
     async def start(self, name: str, id: str, path: object, environment: Mapping[str, object]) -> Link:
-        """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, TooOften, ValueError for a path or id,
-        KernelFailed."""
+        """Returns when the kernel answers. Raises NoSpec, IdTaken, Full, TooOften, ValueError for a path, id or wish,
+        KernelFailed, and NoneFree when it is to wait for a GPU."""
         spec = self.specs.get(name or self.specs.default())
         if spec is None:
             raise NoSpec(f"There is no kernel '{name:.60}'; there are {', '.join(self.specs.entries()) or 'none'}.")
@@ -121,12 +126,20 @@ class Kernels:
             raise IdTaken(f"A kernel with the id {id} runs already.")
         if len(self._kernels) >= self._max_kernels:
             raise Full(f"{self._max_kernels} kernels run, as many as may; shut one down first.")
-        self._starts.use(time.monotonic())
+        wish = self.gpus.wish(environment, self.specs.metadata(spec.name))
+        keeps_place = bool(id)
         id = id or str(uuid.uuid4())
+        self.settle_gpus()
+        grant = self.gpus.take(id, wish, keeps_place)
+        self._starts.use(time.monotonic())
         folder = working_folder(self._root, path)
-        variables = kernel_environment(os.environ, environment)
+        variables = kernel_environment(os.environ, environment) | self.gpus.variables(grant)
         confinement = self.walls.confinement(environment) if self.walls is not None else OPEN
-        document = replace(self._document(id, spec, variables, folder), confinement=confinement)
+        document = replace(
+            self._document(id, spec, variables, folder),
+            confinement=replace(confinement, devices=grant.nodes),
+            gpus=tuple(grant.to_json()),
+        )
         kernel = self._link(document)
         self._kernels[id] = kernel  # before the first await: it counts from now on (A7)
         begun_s = time.monotonic()
@@ -147,6 +160,11 @@ class Kernels:
         if kernel is not None:
             self._end(kernel, reason)
 
+    def settle_gpus(self) -> None:
+        """What kernels hold that live or are ending still; who died holds nothing."""
+        living = [kernel for kernel in self._kernels.values() if kernel.state != "dead"]
+        self.gpus.settle({kernel.id: kernel.grant for kernel in (*living, *self._ending)})
+
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _document(self, id: str, spec: Spec, variables: Mapping[str, str], folder: Path) -> Document:
@@ -156,7 +174,24 @@ class Kernels:
         assert self._tasks is not None
         kernel = Link(document, self._tasks, self._end, lambda kernel, kind, text: self.noticed(kernel.id, kind, text))
         kernel.extras = lambda: self.extras(kernel.id)
+        kernel.equipped = self._equipped
         return kernel
+
+    def _equipped(self, document: Document) -> Document:
+        """For a restart: a kernel that had died gets as much of the GPUs as it had, of which ones may be. Raises
+        NoneFree."""
+        had = from_json(document.gpus)
+        self.settle_gpus()
+        grant = self.gpus.take(document.id, had.wish)
+        if grant == had:
+            return document
+        variables = {name: value for name, value in document.environment.items() if name not in NAMES}
+        return replace(
+            document,
+            environment=variables | self.gpus.variables(grant),
+            confinement=replace(document.confinement, devices=grant.nodes),
+            gpus=tuple(grant.to_json()),
+        )
 
     async def _find(self) -> None:
         """What the registry knows is here again; what is left of hosts that are gone is cleared away (I8)."""
@@ -166,6 +201,7 @@ class Kernels:
                     finding.start_soon(self._attach, folder, row)
                 else:
                     clear_row(folder, row)
+        self.settle_gpus()
         self.found.set()
 
     async def _attach(self, folder: Path, row: Row) -> None:

@@ -25,6 +25,7 @@ from kernelhost.document import Document, decode_document
 from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.environment import kernel_environment
 from kernelhost.frames import Frames, Kind
+from kernelhost.gpus.grant import Grant, from_json
 from kernelhost.kernel import START_WITHIN_S, KernelFailed
 from kernelhost.registry import Row, clear_row, read_row
 from kernelhost.tap import Client, Tap
@@ -76,6 +77,8 @@ class Link:
         self.created = datetime.now(UTC)
         # What the gateway knows besides, for the model.
         self.extras: Callable[[], dict[str, object]] = dict
+        # What a restarted kernel is to have in place of what it had: other GPUs. May raise KernelFailed.
+        self.equipped: Callable[[Document], Document] = lambda document: document
         self._document = document
         self._tasks = tasks
         self._gone = gone
@@ -125,8 +128,19 @@ class Link:
         """Where it works."""
         return self._document.cwd
 
+    @property
+    def grant(self) -> Grant:
+        """What it was promised of the GPUs."""
+        return from_json(self._document.gpus)
+
+    @property
+    def pid(self) -> int | None:
+        """Of its host process; None while it has none."""
+        return self._host.pid if self._host is not None else None
+
     def model(self) -> dict[str, object]:
-        return self._model | {"connections": len(self._taps)} | self.extras()
+        gpus = self.grant.model()
+        return self._model | {"connections": len(self._taps), "gpus": gpus} | self.extras()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -138,8 +152,11 @@ class Link:
     async def restart(self, empty_below: Path | None = None) -> None:
         """A fresh process under the same id, and a fresh host if that died; its folder, which must be below
         `empty_below`, is emptied if that is given. Raises KernelFailed and NotEmptied."""
+        before, self._document = self._document, self.equipped(self._document)
         if self._host is not None:
-            await self._call("restart", empty_below=str(empty_below) if empty_below is not None else None)
+            below = str(empty_below) if empty_below is not None else None
+            changed = self._document.encode().decode() if self._document is not before else None
+            await self._call("restart", empty_below=below, document=changed)
             return
         if empty_below is not None:
             await anyio.to_thread.run_sync(empty_folder, empty_below, self._document.cwd)
@@ -158,6 +175,14 @@ class Link:
             value = await self._call("report")
             return report_of(value) if isinstance(value, dict) else None
         return None
+
+    def stop_for(self, reason: str) -> None:
+        """Kills its process at once, which leaves it dead, with this reason."""
+        self._ask("stop_for", reason=reason)
+
+    def notice(self, kind: str, text: str) -> None:
+        """One sentence for the people who use it; under the code that runs, too."""
+        self._ask("notice", kind=kind, text=text)
 
     async def stop(self, reason: str = "The kernel was shut down.") -> None:
         """For good; returns when nothing of it is left."""

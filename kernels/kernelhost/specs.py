@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -49,6 +50,12 @@ class Specs:
             folder,
             named if strange else None,
         )
+
+    def metadata(self, name: str) -> Mapping[str, object]:
+        """What a kernelspec says of itself that Jupyter does not read, such as what it wants of the GPUs."""
+        entry = self.entries().get(name)
+        found = entry["spec"]["metadata"] if entry is not None else None
+        return found if isinstance(found, dict) else {}
 
     def resource(self, name: str, file: str) -> Path | None:
         """A kernelspec's own file, such as its logo."""

@@ -2,6 +2,7 @@
 whoever asks for a kernel's model."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 import anyio
@@ -23,7 +24,8 @@ class Upkeep:
     def __init__(self, config: Config, kernels: Kernels) -> None:
         self._kernels = kernels
         self._ended: OrderedDict[str, str] = OrderedDict()
-        self.meters = Meters(lambda: list(kernels.all), lambda: sample_machine(config.root))
+        gpus = kernels.gpus
+        self.meters = Meters(lambda: list(kernels.all), lambda: sample_machine(config.root, gpus.machine), gpus.used)
         self.culler = Culler(
             config.culling,
             lambda: kernels.all,
@@ -43,6 +45,24 @@ class Upkeep:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.meters.run)
             tasks.start_soon(self.culler.run)
+            tasks.start_soon(self._kernels.gpus.watch, self)
+
+    # -- the watch over GPUs ------------------------------------------------------------------------------------------
+
+    def roots(self) -> Mapping[int, str]:
+        """The kernel of each process that is one's own: of its host, and of those that left that one's tree."""
+        return {**self.meters.owners(), **{kernel.pid: kernel.id for kernel in self._kernels.all if kernel.pid}}
+
+    async def gpu_overused(self, kernel: str, sentence: str) -> None:
+        if (found := self._kernels.get(kernel)) is not None:
+            found.notice("gpu", sentence)
+            await found.interrupt()
+
+    async def gpu_stopped(self, kernel: str, sentence: str) -> None:
+        if (found := self._kernels.get(kernel)) is not None:
+            found.stop_for(sentence)
+
+    # -----------------------------------------------------------------------------------------------------------------
 
     def why_ended(self, kernel: str) -> str | None:
         """Of a kernel that was ended here, for who asks for it later."""

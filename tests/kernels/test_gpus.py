@@ -470,11 +470,11 @@ def samples(sizes: list[int], grant: Grant) -> Iterator[list[Step]]:
 
 def test_a_kernel_over_its_share_is_told_and_interrupted_then_stopped() -> None:
     grant = Grant((Part("GPU-1", "a GPU", Fraction(1, 6), 4 * GIB, 24 * GIB),))
-    steps = list(samples([6] * 13, grant))
+    steps = list(samples([6] * 8, grant))
     words = "6.0 GiB of GPU memory, over its share of 4.0 GiB"
-    within = "its code was interrupted, and it is stopped unless it frees some within 10 s."
+    within = "its code was interrupted, and it is stopped unless it frees some within 5 s."
     stop = Stop("a", f"The kernel was stopped because it used {words}.")
-    assert steps == [[], [Interrupt("a", f"This kernel uses {words}: {within}")], *[[]] * 9, [stop], [stop]]
+    assert steps == [[], [Interrupt("a", f"This kernel uses {words}: {within}")], *[[]] * 4, [stop], [stop]]
 
 
 def test_a_kernel_that_is_over_it_for_a_moment_is_left_alone() -> None:

@@ -116,7 +116,7 @@ def test_a11_a_model_is_exactly_what_clients_parse(gateway: GatewayProcess, kern
     assert MODEL_TIME.fullmatch(model.pop("last_activity"))
     assert set(model["limits"]) == {"memory_bytes", "cpus", "processes", "disk_bytes"}
     known = {"id": kernel, "name": "python3", "execution_state": "idle", "connections": 0, "generation": 1}
-    assert model == known | {"limits": model["limits"]}
+    assert model == known | {"limits": model["limits"], "gpus": []}
     listed = [item for item in gateway.http.get("/api/kernels").json() if item["id"] == kernel]
     assert MODEL_TIME.fullmatch(listed[0].pop("last_activity"))
     assert listed == [model]

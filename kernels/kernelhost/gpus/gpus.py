@@ -17,6 +17,7 @@ from kernelhost.gpus.overuse import Interrupt, Overuse, Stop
 from kernelhost.gpus.policy import DEFAULT, Policy, allowed, size_of
 from kernelhost.gpus.sample import Sample, sample
 from kernelhost.gpus.wish import BadWish, Wish, gib, read_wish
+from kernelhost.kernel import KernelFailed
 from kernelhost.machine import Device as DeviceUsage
 from kernelhost.usage import GpuUsage
 
@@ -26,11 +27,11 @@ _SAMPLE_EVERY_S: Final = 1.0
 _RETRY_AFTER_S: Final = 10
 
 
-class TooMuch(Exception):
+class TooMuch(ValueError):
     """No kernel may have this, now or later; the message is one sentence."""
 
 
-class NoneFree(Exception):
+class NoneFree(KernelFailed):
     """Who asks again gets one by and by; the message says so. `position` counts from 1, None without a place."""
 
     def __init__(self, sentence: str, position: int | None) -> None:

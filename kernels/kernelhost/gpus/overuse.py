@@ -1,6 +1,6 @@
 """Which kernels have more of a GPU's memory than they were promised, and what is to be done about it. Pure.
 
-Over it in 2 samples: the people are told and the code is interrupted. Still over it 10 samples later: the kernel is
+Over it in 2 samples: the people are told and the code is interrupted. Still over it 5 samples later: the kernel is
 stopped. A kernel may be over it for a moment, as a framework is while it moves things.
 """
 
@@ -12,7 +12,7 @@ from kernelhost.gpus.grant import NOTHING, Grant
 from kernelhost.gpus.wish import gib
 
 _TOLD_AFTER: Final = 2
-_STOPPED_AFTER: Final = 12
+_STOPPED_AFTER: Final = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the operator lets kernels have of the GPUs: the flags --gpus, --gpu-share, --gpu-most and --gpu-default."""
 
+import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,19 @@ class Policy:
 
 
 DEFAULT: Final = Policy()
+
+
+def add_gpu_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("GPUs", "Requests ask for them, with KERNEL_GPUS and KERNEL_GPU_MEMORY.")
+    group.add_argument(
+        "--gpus",
+        default="auto",
+        metavar="WHICH",
+        help="given to kernels: auto (all), off (all kernels see all), 0,2 or UUIDs, or fake:2x24GiB",
+    )
+    group.add_argument("--gpu-share", default="1", metavar="N", help="what a kernel gets that asks for any (1)")
+    group.add_argument("--gpu-most", default="", metavar="N", help="that one kernel may have (no bound)")
+    group.add_argument("--gpu-default", default="0", metavar="N", help="what a kernel gets that does not ask (0)")
 
 
 def read_policy(devices: str, share: str, most: str, unasked: str) -> Policy:
