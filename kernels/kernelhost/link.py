@@ -454,6 +454,6 @@ async def _first_of(scope: anyio.CancelScope, event: asyncio.Event) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """What a host finds: as little as its kernel does, and where this package is."""
-    package = str(Path(__file__).resolve().parents[1])
-    return kernel_environment(os.environ, {}) | {"PYTHONPATH": package}
+    """What a host finds: as little as its kernel does, where this package is, and where others' provisioners may be."""
+    ours, given = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    return kernel_environment(os.environ, {}) | {"PYTHONPATH": os.pathsep.join([ours, *([given] if given else [])])}

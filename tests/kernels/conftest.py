@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,11 @@ def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     """For tests that end theirs. `folder` to start one where another was."""
     started: list[GatewayProcess] = []
 
-    def start(*arguments: str, folder: Path | None = None) -> GatewayProcess:
-        started.append(GatewayProcess(folder or tmp_path_factory.mktemp("k"), *arguments))
+    def start(
+        *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> GatewayProcess:
+        folder = folder or tmp_path_factory.mktemp("k")
+        started.append(GatewayProcess(folder, *arguments, environment=environment))
         return started[-1]
 
     yield start
