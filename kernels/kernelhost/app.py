@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kernelhost import reports, session_handlers, upkeep_handlers
+from kernelhost import health, reports, session_handlers, upkeep_handlers
 from kernelhost.config import Config
 from kernelhost.confining import Walls
 from kernelhost.cors import Cors
@@ -60,7 +60,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
             tasks.cancel_scope.cancel()
 
     app = Starlette(
-        routes=[*reports.routes, *upkeep_handlers.routes, *session_handlers.routes, *routes],
+        routes=[*health.routes, *reports.routes, *upkeep_handlers.routes, *session_handlers.routes, *routes],
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, Exception: on_error},
     )

@@ -16,6 +16,7 @@ from typing import Final
 import anyio
 import uvicorn
 
+from kernelhost import doctor
 from kernelhost.app import create_app
 from kernelhost.config import BadSetting, Config, read_config
 from kernelhost.confining import NoSandbox, build_walls
@@ -63,8 +64,13 @@ class Server(uvicorn.Server):
 
 
 def main(arguments: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        config = read_config(sys.argv[1:] if arguments is None else arguments, os.environ)
+        if arguments[:1] == ["doctor"]:
+            report, is_well = doctor.examine(arguments[1:], os.environ)
+            print(report)
+            sys.exit(0 if is_well else 1)
+        config = read_config(arguments, os.environ)
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
     os.environ.pop("KERNELHOST_TOKEN", None)

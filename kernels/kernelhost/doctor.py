@@ -2,17 +2,28 @@
 
 import os
 import shutil
-import sys
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from kernelhost.cages.cage import describe, open_cage
+import anyio
+
+from kernelhost.cages.cage import holders, open_cage
 from kernelhost.cages.cgroup1 import Cgroup1
 from kernelhost.cages.cgroup2 import Cgroup2
 from kernelhost.cages.cgroups import CannotCage
-from kernelhost.confining import Walls
+from kernelhost.config import Config, read_config
+from kernelhost.confining import NoSandbox, Walls, build_walls
+from kernelhost.environment import kernel_environment
+from kernelhost.gpus.mps import running_mps
+from kernelhost.gpus.nvml import NvmlFailed
+from kernelhost.gpus.policy import allowed, nvml_of
+from kernelhost.journal import Journal
+from kernelhost.kernel import Kernel, KernelFailed
 from kernelhost.limits import UNLIMITED, machine_memory, spell
+from kernelhost.specs import Specs
 
 _NAMES: Final = {
     "memory_bytes": "memory",
@@ -22,22 +33,24 @@ _NAMES: Final = {
     "disk_bytes": "working folder",
     "output_bytes_per_s": "output rate",
 }
-_SOCKET_PATH_BYTES: Final = 100
+_LEAST_FREE: Final = 100 << 20
+_NO_TOKEN: Final = "the-doctor-asks-for-none"
 
 
-def facts(walls: Walls) -> dict[str, Any]:
+def facts(config: Config, walls: Walls) -> dict[str, Any]:
     """Makes a cage and takes it away again, so that what is said was tried."""
     cage = open_cage("doctor", UNLIMITED)
     try:
-        held = describe(cage)
+        driver, by = cage.driver, holders(cage)
     finally:
         cage.close()
     limits = walls.confining.limits.as_json()
+    mps = running_mps(os.environ)
     return {
-        "cages": {
-            "driver": held["driver"],
-            "why_not_better": _why_not_better(str(held["driver"])),
-            "limits": {name: {"value": limits[name], "by": by} for name, by in held["limits"].items()},  # type: ignore[attr-defined]
+        "cage": {
+            "driver": driver,
+            "why_not_better": _why_not_better(driver),
+            "limits": {name: {"value": limits[name], "by": by[name]} for name in limits},
         },
         "sandbox": {
             "level": walls.level,
@@ -45,36 +58,88 @@ def facts(walls: Walls) -> dict[str, Any]:
             "network": walls.confining.network,
             "as_root": os.getuid() == 0,
         },
+        "gpus": _gpus(config),
+        "mps": str(mps) if mps is not None else None,
         "machine": {"memory_bytes": machine_memory(), "cpus": os.cpu_count() or 0},
     }
 
 
-def broken(found: Mapping[str, Any], root: Path, temp: Path) -> list[str]:
+def _gpus(config: Config) -> dict[str, Any]:
+    try:
+        devices = allowed(config.gpus, nvml_of(config.gpus).devices())
+    except NvmlFailed as error:
+        return {"devices": [], "why_none": str(error)}
+    return {"devices": [{"uuid": device.uuid, "name": device.name} for device in devices], "why_none": ""}
+
+
+def broken(found: Mapping[str, Any], root: Path) -> list[str]:
     """What keeps kernels from running or from being held, each a sentence with its remedy."""
     sentences = []
     if not os.access(root, os.W_OK | os.X_OK):
         sentences.append(f"The folder {root} cannot be written: choose another --root.")
-    if len(os.fsencode(temp)) > _SOCKET_PATH_BYTES:
-        sentences.append(f"The path {temp} is too long for sockets: set TMPDIR to a shorter one.")
-    free = shutil.disk_usage(root).free if root.is_dir() else 0
-    if free < 100 << 20:
+    elif (free := shutil.disk_usage(root).free) < _LEAST_FREE:
         sentences.append(f"Only {spell(free)} are free where kernels work: make room at {root}.")
-    if sys.platform == "linux" and found["sandbox"]["level"] == "none" and found["sandbox"]["as_root"]:
-        sentences.append("Kernels run as root and without a sandbox: run the gateway as a user that owns nothing else.")
+    if found["sandbox"]["level"] == "none" and found["sandbox"]["as_root"]:
+        sentences.append("Kernels run as root without a sandbox: run the gateway as a user that owns nothing else.")
     return sentences
+
+
+async def start_a_kernel(walls: Walls) -> str:
+    """One of the default kind, as requests would get it, and ended again. Empty, or why it did not start."""
+    specs = Specs()
+    spec = specs.get(specs.default())
+    if spec is None:
+        return "There is no kernel: install one, such as ipykernel."
+    with tempfile.TemporaryDirectory(prefix="kernelhost-doctor-") as folder:
+        home, work = Path(folder) / "h", Path(folder) / "w"
+        home.mkdir()
+        work.mkdir()
+        async with anyio.create_task_group() as tasks:
+            confinement, variables = walls.confinement({}), kernel_environment(os.environ, {})
+            journal = Journal(Path(folder) / "j")
+            kernel = Kernel("doctor", spec, variables, work, home, journal, tasks, confinement=confinement)
+            try:
+                await kernel.start()
+            except KernelFailed as error:
+                return str(error)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await kernel.stop()
+                tasks.cancel_scope.cancel()
+    return ""
+
+
+def examine(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, bool]:
+    """The report of a gateway with these flags, and whether all is well. Raises BadSetting."""
+    config = read_config(arguments, {"KERNELHOST_TOKEN": _NO_TOKEN} | dict(environ))
+    try:
+        walls = build_walls(config.confining, config.root)
+    except NoSandbox as error:
+        return f"BROKEN: {error}", False
+    found = facts(config, walls)
+    wrong = broken(found, config.root)
+    began_s = time.monotonic()
+    why = anyio.run(start_a_kernel, walls)
+    lines = [report(found), f"BROKEN: {why}" if why else f"A kernel starts in {time.monotonic() - began_s:.1f} s."]
+    return "\n".join([*lines, *(f"BROKEN: {sentence}" for sentence in wrong)]), not (wrong or why)
 
 
 def report(found: Mapping[str, Any]) -> str:
     """For people."""
-    cages, box = found["cages"], found["sandbox"]
-    lines = [f"Limits are held by {cages['driver']}."]
-    if cages["why_not_better"]:
-        lines.append(f"  No better: {cages['why_not_better']}.")
-    for name, entry in cages["limits"].items():
+    cage, box = found["cage"], found["sandbox"]
+    lines = [f"Limits are held by {cage['driver']}."]
+    if cage["why_not_better"]:
+        lines.append(f"  No better: {cage['why_not_better']}.")
+    for name, entry in cage["limits"].items():
         lines.append(f"  {_NAMES[name]:15} {_spelled(name, entry['value']):>12}  by {entry['by']}")
     lines.append(f"The sandbox is {box['level']}; the network is {_NETWORKS[box['network']]}.")
     if box["why_not_higher"]:
         lines.append(f"  No higher: {box['why_not_higher']}.")
+    devices = found["gpus"]["devices"]
+    named = ", ".join(str(device["name"]) for device in devices)
+    why_none = found["gpus"]["why_none"].rstrip(".") or "none is found or given out"
+    lines.append(f"GPUs: {len(devices)} ({named})." if devices else f"No GPUs: {why_none}.")
+    lines.append(f"MPS runs at {found['mps']}." if found["mps"] else "MPS does not run.")
     return "\n".join(lines)
 
 

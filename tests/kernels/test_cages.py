@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from kernelhost.cages import cgroups
-from kernelhost.cages.cage import Cage, describe, entry, open_cage
+from kernelhost.cages.cage import Cage, entry, holders, open_cage
 from kernelhost.cages.cgroup1 import Cgroup1
 from kernelhost.cages.cgroup2 import Cgroup2
 from kernelhost.cages.cgroups import REAL, CannotCage, Tree, kill_group, read_pids
@@ -149,7 +149,7 @@ def test_v1_on_files_says_its_limits_and_reads_its_counters(tmp_path: Path) -> N
     (group / "memory.stat").write_text("cache 450\ntotal_inactive_file 400\n")
     (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
     assert (cage.memory(), cage.oom_kills(), cage.cpu_seconds()) == (100, 3, 0.0)
-    assert describe(cage)["driver"] == "cgroup v1"
+    assert holders(cage)["memory_bytes"] == "cgroup v1"
     cage.close()
     assert not list(tree.root.glob("*/kernelhost-*"))
 

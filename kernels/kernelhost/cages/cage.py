@@ -102,16 +102,17 @@ def entry(cage: Cage, limits: Limits) -> list[str]:
     return ["/bin/sh", "-c", "\n".join([*enter, *quiet, 'exec "$@"']), "kernelhost"]
 
 
-def describe(cage: Cage) -> dict[str, object]:
-    """What holds here and by what, for `/healthz` and `doctor`."""
-    names = ("memory_bytes", "cpus", "processes", "files", "disk_bytes", "output_bytes_per_s")
-    by = {name: cage.driver if name in cage.enforced else _WATCHED.get(name, "nothing") for name in names}
-    return {"driver": cage.driver, "limits": by | {"files": "rlimits"}}
+def holders(cage: Cage) -> dict[str, str]:
+    """Limit -> what holds it here."""
+    by = {name: cage.driver if name in cage.enforced else what for name, what in _OTHERWISE.items()}
+    return by | {"files": "rlimits"}
 
 
-_WATCHED: Final = {
+_OTHERWISE: Final = {
     "memory_bytes": "the watch, which samples resident memory",
+    "cpus": "nothing",
     "processes": "rlimits and the watch",
+    "files": "rlimits",
     "disk_bytes": "the watch, which sums up the folder",
     "output_bytes_per_s": "back-pressure on Python kernels",
 }
