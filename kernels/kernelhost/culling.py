@@ -20,7 +20,8 @@ WARN_IDLE_S: Final = 300.0
 WARN_LIFETIME_S: Final = 900.0
 # More than this of a core or a GPU is work, also when no request runs.
 WORK_PERCENT: Final = 5.0
-WORK_OVER_S: Final = 10.0
+_WORK_OVER_S: Final = 10.0
+_MIN_WORK_OVER_S: Final = 2.0
 _CHECK_EVERY_S: Final = 5.0
 _MIN_CHECK_EVERY_S: Final = 0.05
 
@@ -45,6 +46,11 @@ class Policy:
     def warn_s(self, why: Why) -> float:
         warn_s = self.warn_idle_s if why == "idle" else self.warn_lifetime_s
         return min(warn_s, (self.after_s(why) or 0.0) / 2)
+
+    @property
+    def work_over_s(self) -> float:
+        """Of the time before, how much is looked at for work; a start is work too, and none of a short idle time."""
+        return min(_WORK_OVER_S, max(_MIN_WORK_OVER_S, (self.idle_after_s or _WORK_OVER_S) / 10))
 
     def reason(self, why: Why) -> str:
         """Of the death, for whoever is connected and whoever asks later."""

@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 
 from kernelhost.config import Config
-from kernelhost.culling import WORK_OVER_S, WORK_PERCENT, Culler
+from kernelhost.culling import WORK_PERCENT, Culler
 from kernelhost.kernels import Kernels
 from kernelhost.machine import sample_machine
 from kernelhost.meters import Meters, Notice
@@ -29,7 +29,7 @@ class Upkeep:
         self.culler = Culler(
             config.culling,
             lambda: kernels.all,
-            lambda kernel: self.meters.works(kernel, WORK_OVER_S, WORK_PERCENT),
+            lambda kernel: self.meters.works(kernel, config.culling.work_over_s, WORK_PERCENT),
             self.meters.notify,
             self._end,
             config.extend_lifetime,
