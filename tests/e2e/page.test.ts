@@ -118,7 +118,7 @@ describe.each<BrowserName>(["chromium", "firefox"])("with keys alone, in %s", (n
 
 describe("the page", () => {
   it("keeps a run button under the pointer while a cell above it prints: a slow press is a click all the same", async () => {
-    const { page } = await open(["import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "'second'"], "Steady");
+    const { page } = await open(["import time\nfor i in range(2000):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "'second'"], "Steady");
     await press(page, "Run cell 1");
     await eventually("it prints", async () => (await outputText(page, 1)).includes("line 3"));
     const button = (): Promise<{ x: number; y: number; isUnder: boolean }> =>
@@ -138,7 +138,8 @@ describe("the page", () => {
     const last = await button();
     await page.mouse.up();
     expect(Math.abs(last.y - first.y)).toBeLessThan(3);
-    await eventually("it runs", async () => (await outputText(page, 2)).includes("second"));
+    await eventually("it waits for its turn", async () => (await names(page))[1]?.includes("waiting"));
+    await press(page, "Stop cell 1");
     await page.close();
   });
 
