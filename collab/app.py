@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import anyio
 import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,12 +18,15 @@ from collab.auth import Auth
 from collab.config import Config
 from collab.data import Data
 from collab.executions import Executions
-from collab.gateway import Address, Gateway
-from collab.http import blobs, commands, errors, library, links, notebooks, pages, people
+from collab.feed import Feeds
+from collab.gateway import Gateway
+from collab.http import blobs, commands, errors, library, links, merges, notebooks, pages, people
+from collab.jupyter_runtime import JupyterRuntime
+from collab.jupyter_server import Address
 from collab.origins import Origins
+from collab.resets import Resets
 from collab.room import Room
 from collab.rooms import Rooms
-from collab.runtime import JupyterRuntime
 from collab.services import Services
 from collab.sockets import notebook_socket
 from collab.store.blobs import Blobs
@@ -32,7 +36,11 @@ from collab.store.store import StoreError
 log = logging.getLogger(__name__)
 
 ROUTES: Final[list[BaseRoute]] = [
-    *(route for module in (pages, people, library, notebooks, links, blobs, commands) for route in module.routes),
+    *(
+        route
+        for module in (pages, people, library, notebooks, links, blobs, merges, commands)
+        for route in module.routes
+    ),
     WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),
 ]
 
@@ -55,8 +63,14 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             fixed = Address(config.gateway_url, config.gateway_token) if config.gateway_url else None
             gateway = Gateway(http, data.folder, fixed)
 
+            resets = Resets(JupyterRuntime(http, gateway, "collab"))
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            feeds = Feeds(gateway, tasks)
+
             def runs_of(room: Room) -> Executions:
-                return Executions(room, JupyterRuntime(http, gateway, f"collab-{room.id}"), store, kept)
+                runtime = JupyterRuntime(http, gateway, f"collab-{room.id}")
+                return Executions(room, runtime, store, kept, feeds, config.attach, resets.reset_all)
 
             async def end() -> None:
                 if not ending.keep_kernels:
@@ -65,6 +79,7 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             stack.push_async_callback(end)  # when the Rooms are closed, so that none of them sees its kernel die
             await _first_notebook(store, kept, data)
             rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s).running())
+            resets.rooms = rooms
             auth = Auth(store, data.token, data.secret)
             yield {"services": Services(config, store, kept, rooms, auth)}
 

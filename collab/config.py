@@ -21,7 +21,8 @@ class BadSetting(ValueError):
 class Config:
     """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves.
 
-    `ports` is how many are tried, from `port` on: one that was chosen is taken or none.
+    `attach` are the origins of Jupyter servers that the owner may attach, or "any". `ports` is how many are tried, from
+    `port` on: one that was chosen is taken or none.
     """
 
     data: Path
@@ -34,6 +35,7 @@ class Config:
     public_url: str = ""
     gateway_url: str = ""
     gateway_token: str = ""
+    attach: tuple[str, ...] = ()
     room_grace_s: float = 30.0
     upload_bytes: int = 64 << 20
     static: Path = Path(__file__).parent / "static"
@@ -71,12 +73,25 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         public_url=public_url,
         gateway_url=gateway_url,
         gateway_token=environ.get("COLLAB_GATEWAY_TOKEN", ""),
+        attach=_attachable(environ.get("COLLAB_ATTACH"), is_loopback(host) and not public_url),
         room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
     )
 
 
 def data_folder(given: str | None, environ: Mapping[str, str]) -> Path:
     return Path(given or environ.get("COLLAB_DATA") or _default_data(environ)).expanduser().absolute()
+
+
+def _attachable(text: str | None, is_private: bool) -> tuple[str, ...]:
+    """Where others reach us, what we connect to at somebody's word is the operator's to say (SSRF)."""
+    if text is None:
+        return ("any",) if is_private else ()
+    names = [name.strip().rstrip("/").lower() for name in text.split(",") if name.strip()]
+    if names == ["none"]:
+        return ()
+    if any(name != "any" and not re.fullmatch(r"https?://[^/@?#\s]+", name) for name in names):
+        raise BadSetting("COLLAB_ATTACH is any, none, or a list such as http://gpu1:8888,https://jupyter.example.org.")
+    return tuple(names)
 
 
 def is_loopback(host: str) -> bool:

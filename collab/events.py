@@ -66,9 +66,11 @@ class RuntimeChanged:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """Cells that wait for the Runtime, first in line first; the running cell is not among them."""
+    """Cells that wait for the Runtime, first in line first; the running cell is not among them. Of a long line the
+    first hundred are told; `more` wait behind them."""
 
     cells: tuple[CellId, ...]
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class State:
     reason: str = ""
     by: str = ""
     connected: bool = True
+    place: int = 0  # in the line for a GPU
 
     @property
     def live(self) -> bool:
@@ -79,6 +80,24 @@ class RequestShutDown:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelWaits:
+    """It cannot start yet: all GPUs are held."""
+
+    reason: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRestarts:
+    """Somebody else restarts it, or it restarts by itself. `all_end` when what waits is not to run in the new process
+    either; otherwise only what was asked for together with the run that is lost."""
+
+    why: str
+    by: str = ""
+    all_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KernelReady:
     """The process answers; after finding it, it may run something already."""
 
@@ -90,9 +109,10 @@ class KernelAbsent:
 
 @dataclass(frozen=True, slots=True)
 class KernelLost:
-    """The process ended or never came up."""
+    """The process ended or never came up. `harmless` when nothing ever ran in it."""
 
     reason: str
+    harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +142,8 @@ Operation: TypeAlias = (
     | RequestStart
     | RequestRestart
     | RequestShutDown
+    | KernelWaits
+    | KernelRestarts
     | KernelReady
     | KernelAbsent
     | KernelLost
@@ -156,6 +178,15 @@ class MarkQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkAgain:
+    """The cell runs, and is to run again; None: not any more. For who comes after a crash: the mark is the running
+    one's."""
+
+    cell: CellId
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
 class Execute:
     run: Run
 
@@ -169,7 +200,7 @@ class MarkEnded:
     status: str
 
 
-Action: TypeAlias = StartKernel | RestartKernel | StopKernel | MarkQueued | Execute | MarkEnded
+Action: TypeAlias = StartKernel | RestartKernel | StopKernel | MarkQueued | MarkAgain | Execute | MarkEnded
 
 
 @dataclass(slots=True)
@@ -201,21 +232,32 @@ def apply(state: State, operation: Operation) -> tuple[State, tuple[Action, ...]
         case RequestShutDown(by):
             _end_all(step, _by("The runtime was shut down", by))
             if state.life != "none":
-                step.set(life="none", reason="", by=by)
+                step.set(life="none", reason="", by=by, place=0)
                 step.actions.append(StopKernel())
+        case KernelWaits(reason, place):
+            if state.life == "starting":
+                step.set(reason=reason, place=place)
+        case KernelRestarts(why, by, all_end):
+            if state.life == "ready":
+                if all_end:
+                    _end_all(step, why)
+                elif state.running is not None:
+                    _ended(step, state.running.cell, why)
+                step.set(life="restarting", reason="", by=by)
         case KernelReady():
             if state.life in ("finding", "starting", "restarting"):
-                step.set(life="ready", reason="", connected=True)
+                step.set(life="ready", reason="", connected=True, place=0)
         case KernelAbsent():
             if state.life == "finding" and not state.waiting:
                 step.set(life="none")
             elif state.life in ("finding", "starting"):  # asked for meanwhile, or before and never begun
                 step.set(life="starting")
                 step.actions.append(StartKernel())
-        case KernelLost(reason):
+        case KernelLost(reason, harmless):
             if state.life not in ("none", "dead"):
+                is_quiet = harmless and not state.live
                 _end_all(step, reason)
-                step.set(life="dead", reason=reason, by="")
+                step.set(life="none" if is_quiet else "dead", reason="" if is_quiet else reason, by="", place=0)
         case ConnectionChanged(connected):
             step.set(connected=connected)
         case RunEnded(cell, status):
@@ -239,7 +281,7 @@ def _request(step: _Step, runs: tuple[Run, ...]) -> None:
             queued.add(run.cell)
             fresh.append(run)
     step.set(waiting=(*step.state.waiting, *fresh))
-    step.actions += [MarkQueued(run) for run in fresh if not _runs(step.state, run.cell)]
+    step.actions += [MarkAgain(run.cell, run) if _runs(step.state, run.cell) else MarkQueued(run) for run in fresh]
     if step.state.waiting:
         _start(step)
 
@@ -256,7 +298,9 @@ def _start(step: _Step) -> None:
 def _cancel(step: _Step, runs: list[Run], why: str) -> None:
     gone = set(runs)
     step.set(waiting=tuple(run for run in step.state.waiting if run not in gone))
-    step.actions += [MarkEnded(run, False, why) for run in runs if not _runs(step.state, run.cell)]
+    step.actions += [
+        MarkAgain(run.cell, None) if _runs(step.state, run.cell) else MarkEnded(run, False, why) for run in runs
+    ]
 
 
 def _runs(state: State, cell: CellId) -> bool:

@@ -1,15 +1,13 @@
-"""Acts on `execution.apply` for one Room: kernel, queue, run marks, and outputs into the document.
+"""Acts on `execution.apply` for one Room: kernel, queue and run marks. The run in the kernel is followed by `flights`.
 
 Everything that changes the state is synchronous and goes through `_do`; tasks only wait for the kernel and the disk and
 come back with an operation. Starting, restarting and stopping take turns, and what comes too late is undone.
 """
 
-import json
 import logging
-import secrets
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, assert_never
 
 import anyio
@@ -18,6 +16,7 @@ from anyio.lowlevel import checkpoint
 
 from collab import execution as rules
 from collab import messages, notebook
+from collab.attachment import Attachment
 from collab.commands import (
     AnswerInput,
     AttachRuntime,
@@ -37,54 +36,81 @@ from collab.commands import (
     ShutDownRuntime,
     StartRuntime,
 )
-from collab.events import Event, Notice, QueueChanged, RuntimeChanged
-from collab.flight import Flight, resumed
+from collab.events import Event, Notice, QueueChanged, Refused, RuntimeChanged
+from collab.feed import Feeds
+from collab.flight import resumed
+from collab.flights import ANSWER_LOST, Flights
+from collab.history import History
+from collab.jupyter_server import BadAddress
 from collab.liveness import Liveness
+from collab.meters import Meters
 from collab.model import CellId, User
 from collab.outputs import OutputEvent
 from collab.questions import Questions, read
 from collab.recorder import Recorder
 from collab.room import CommandRefused, Room
 from collab.room_kernel import RoomKernel
-from collab.runtime import Kernel, KernelGone, KernelMessage, Runtime, RuntimeFailed
+from collab.runtime import Kernel, KernelGone, KernelMessage, NoGpu, Runtime, RuntimeFailed
 from collab.store.blobs import Blobs
 from collab.store.store import Store, StoreError
-from collab.takeover import LeftRun, read_heard, read_left, run_id
+from collab.takeover import LeftRun, cell_of_run, read_heard, read_left
+from collab.wishes import write_choice
 
 log = logging.getLogger(__name__)
 
-_STALE_AFTER_S: Final = 0.3
-_OTHER_HALF_S: Final = 2.0
-_LOST_REQUEST_S: Final = 2.0
-_BEGINS_WITHIN_S: Final = 2.0
-_INTERRUPTED_WITHIN_S: Final = 10.0
 _END_WITHIN_S: Final = 20.0
 _MAX_QUEUE: Final = 10_000
-_MAX_RUNS_HEARD: Final = 10_000
-_MAX_PROMPT_CHARS: Final = 2000
-_ANSWER_LOST: Final = "The kernel's last word on this run was lost; its output may be incomplete."
+_MAX_ATTEMPTS: Final = 8
+_MAX_QUEUE_TOLD: Final = 100
+_BACK_WITHIN_S: Final = 90.0
+_LOOK_AGAIN_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+_RESET_IS_MEANT_S: Final = 60.0
+_RESTARTED: Final = "The kernel was restarted meanwhile."
+
+
+async def nobody_resets(user: User, folder: bool) -> None:
+    raise RuntimeFailed("This server cannot reset all runtimes.")
 
 
 class Executions:
-    def __init__(self, room: Room, runtime: Runtime, store: Store, blobs: Blobs) -> None:
+    """`attachable` are the Jupyter servers that may be attached (`jupyter_server.read_address`); `reset_all` resets
+    every kernel of our gateway; without `feeds` nobody learns what the runtime uses."""
+
+    def __init__(
+        self,
+        room: Room,
+        runtime: Runtime,
+        store: Store,
+        blobs: Blobs,
+        feeds: Feeds | None = None,
+        attachable: tuple[str, ...] = (),
+        reset_all: Callable[[User, bool], Awaitable[None]] = nobody_resets,
+    ) -> None:
         self._room = room
         self._runtime = runtime
+        self._feeds = feeds
+        self._reset_all = reset_all
         self._recorder = Recorder(room, store, blobs)
         self._questions = Questions(runtime)
-        self._kernel = RoomKernel(room, runtime, store)
+        self._kernel = RoomKernel(room, runtime, store, self._waits)
+        self._attachment = Attachment(room, runtime, store, attachable)
         self._liveness = Liveness(room.id, store)
+        self._history = History(room, store)
+        self._flights = Flights(
+            room, runtime, self._recorder, self._kernel, self._spawn, self._flight_ended, self._check
+        )
+        self._meters = Meters(room, cell_of_run, self._model_changed)
         self._left = read_left(room.doc, _now())
         running = self._left.running.run if self._left.running is not None else None
         self._state = rules.State("finding", running, self._left.waiting)
         self._operations: deque[rules.Operation] = deque()
         self._doing = False
-        self._flight: Flight | None = None
-        # msg_id -> cell, also of runs that are over: threads go on printing (kernels.md E4).
-        self._cells: OrderedDict[str, CellId] = OrderedDict()
         self._requests = max(1, self._left.requests)
-        self._last_started = 0
-        self._receiving = False
-        self._connections = 0
+        self._restarting = False
+        self._reset_by: tuple[str, float] = ("", 0.0)
+        self._looking = False
+        self._attempts = 0
+        self._model: Kernel | None = None
         self._tasks: TaskGroup | None = None
         self._told: tuple[RuntimeChanged, QueueChanged] | None = None
 
@@ -95,6 +121,7 @@ class Executions:
         return self._state.live or self._state.life in ("finding", "starting", "restarting")
 
     def snapshot(self) -> Iterable[Event]:
+        self._meters.look()
         return self._events()
 
     async def serve(self) -> None:
@@ -102,12 +129,15 @@ class Executions:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._recorder.write_forever)
                 self._tasks.start_soon(self._liveness.note_forever)
+                self._tasks.start_soon(self._history.write_forever)
                 await self._adopt()
                 await anyio.sleep_forever()
         finally:
+            self._show(None)
             await self._liveness.close(self._state.live)
 
-    def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> None:
+    def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> anyio.Event | None:
+        done: anyio.Event | None = None
         match command:
             case RunCells(cells, sources):
                 self._run(self._resolve(cells, sources), user)
@@ -124,26 +154,30 @@ class Executions:
             case ClearOutputs(cells):
                 self._clear(notebook.code_cells(self._room.doc) if cells == "all" else cells)
             case AnswerInput(cell, value):
-                self._answer(cell, value, user)
+                self._flights.answer(cell, value)
             case Complete() | Inspect():
                 if self._state.status in ("idle", "busy"):
-                    self._spawn(self._questions.ask, command, answer, self._flight is not None)
+                    self._spawn(self._questions.ask, command, answer, self._flights.current is not None)
                 else:
                     answer(read(command, {}))
-                return
-            case (
-                ExtendRuntime()
-                | ResetRuntime()
-                | ResetAllRuntimes()
-                | ChooseRuntime()
-                | AttachRuntime()
-                | DetachRuntime()
-            ):
-                raise CommandRefused("This server cannot do that yet.")
+                return None
+            case ExtendRuntime():
+                done = self._attempt(answer, self._extend, self._living())
+            case ResetRuntime(folder):
+                done = self._attempt(answer, self._reset, self._living(), user, folder)
+            case ResetAllRuntimes(folder):
+                done = self._attempt(answer, self._reset_all, user, folder)
+            case ChooseRuntime():
+                done = self._attempt(answer, self._choose, command, user)
+            case AttachRuntime(url, token):
+                done = self._attempt(answer, self._attach, url, token, user)
+            case DetachRuntime():
+                done = self._attempt(answer, self._detach, user)
             case _:
                 assert_never(command)
         # What was accepted is in the document by now, and is durable with the Room's next commit.
         self._recorder.flush()
+        return done
 
     async def end(self, user: User) -> None:
         self._do(rules.RequestShutDown(user.name))
@@ -178,7 +212,7 @@ class Executions:
         self._do(rules.RequestRun(runs))
 
     def _interrupt(self, user: User) -> None:
-        flight, kernel = self._flight, self._kernel.current
+        flight, kernel = self._flights.current, self._kernel.current
         if flight is None or kernel is None:
             if self._state.running is not None:
                 raise CommandRefused("The server has just come back and looks for the runtime; try again in a moment.")
@@ -186,8 +220,7 @@ class Executions:
         elif not flight.sent:
             self._do(rules.RunEnded(flight.run.cell, f"interrupted by {user.name}"))
         else:
-            flight.interrupted_by = user.name
-            self._spawn(self._interrupt_kernel, flight, kernel)
+            self._flights.interrupt(flight, kernel, user.name)
 
     def _restart(self, user: User, run_all: bool, clear_outputs: bool) -> None:
         if self._state.life in ("finding", "starting", "restarting"):
@@ -206,18 +239,93 @@ class Executions:
             live.append(self._state.running.cell)
         self._recorder.clear(cells, frozenset(live))
 
-    def _answer(self, cell: CellId, value: str, user: User) -> None:
-        """The first answer wins (crdt.md O11). What was typed goes to the kernel; a password goes nowhere else."""
-        flight = self._flight
-        prompt = self._recorder.marked(cell, "prompt")
-        if flight is None or flight.run.cell != cell or not isinstance(prompt, str):
-            raise CommandRefused("Nothing waits for this answer any more; somebody else may have given it.")
-        asked = json.loads(prompt)
-        shown = "········" if asked.get("password") else value
-        text = f"{asked.get('text', '')}{notebook.clean(shown)}\n"
-        self._recorder.receive(cell, messages.Stream("stdout", text))
-        self._recorder.mark(cell, prompt=None)
-        self._runtime.send("stdin", "input_reply", f"answer-{secrets.token_hex(8)}", {"value": value})
+    # -- commands whose outcome takes a while ------------------------------------------------------------------------
+
+    def _attempt(
+        self, answer: Callable[[Event], None], act: Callable[..., Awaitable[None]], *arguments: object
+    ) -> anyio.Event:
+        """Who asked is told when it fails; the Event is set when it is over."""
+        if self._attempts >= _MAX_ATTEMPTS:
+            raise CommandRefused("The runtime is still busy with what it was asked for before; try again in a moment.")
+        done = anyio.Event()
+        self._attempts += 1
+
+        async def attempt() -> None:
+            try:
+                await act(*arguments)
+            except (RuntimeFailed, StoreError, BadAddress) as error:
+                answer(Refused(str(error)))
+            finally:
+                self._attempts -= 1
+                done.set()
+
+        self._spawn(attempt)
+        return done
+
+    def _living(self) -> Kernel:
+        kernel = self._kernel.current
+        if kernel is None or self._state.life != "ready":
+            raise CommandRefused("There is no runtime; start it first.")
+        return kernel
+
+    async def _extend(self, kernel: Kernel) -> None:
+        await self._runtime.extend(kernel.id)
+        await self._look()
+
+    async def _reset(self, kernel: Kernel, user: User, folder: bool) -> None:
+        """What becomes of the runs is told by the kernel's own status: a reset that is refused ends nothing."""
+        async with self._kernel.turn:
+            self.expect_reset(user.name)
+            try:
+                await self._runtime.reset(kernel.id, folder)
+            except RuntimeFailed:
+                self.expect_reset("")
+                raise
+            finally:
+                await self._check()
+        files = " and its working folder" if folder else ""
+        self._room.tell(Notice(f"{user.name} reset the runtime{files}.", user.id))
+
+    def expect_reset(self, by: str) -> None:
+        """The next time the kernel starts anew, it is this person's doing."""
+        self._reset_by = by, time.monotonic()
+
+    async def _choose(self, choice: ChooseRuntime, user: User) -> None:
+        """The language follows the kernelspec, where that is known here; files name those of other machines."""
+        specs = {spec.name: spec for spec in await self._runtime.specs()}
+        spec = specs.get(choice.kernel)
+        if spec is None and choice.kernel != notebook.kernelspec(self._room.doc):
+            raise RuntimeFailed(f"There is no kernel '{choice.kernel}'; there are {', '.join(specs) or 'none'}.")
+        write_choice(self._room.doc, choice, spec.language if spec is not None else "")
+        await self._room.commit()
+        title = spec.title if spec is not None else choice.kernel
+        self._room.tell(Notice(f"{user.name} chose another runtime: {title}.", user.id))
+        if choice.restart and self._state.life not in ("none", "dead"):
+            self._do(rules.RequestShutDown(user.name))
+            self._do(rules.RequestStart())
+            self._recorder.flush()
+
+    async def _attach(self, url: str, token: str, user: User) -> None:
+        server = await self._attachment.check(url, token)
+        await self._move(user, lambda: self._attachment.attach(server))
+        self._room.tell(Notice(f"{user.name} attached {self._attachment.title}.", user.id))
+        self._do(rules.RequestStart())
+
+    async def _detach(self, user: User) -> None:
+        if self._attachment.server is None:
+            raise RuntimeFailed("No Jupyter server is attached.")
+        title = self._attachment.title
+        await self._move(user, self._attachment.detach)
+        self._room.tell(Notice(f"{user.name} detached {title}.", user.id))
+
+    async def _move(self, user: User, change: Callable[[], Awaitable[None]]) -> None:
+        """The kernel there is ends on its own server; the next one starts on the other."""
+        self._do(rules.RequestShutDown(user.name))
+        self._recorder.flush()
+        await checkpoint()  # so that the end has its turn before us
+        async with self._kernel.turn:
+            await change()
+        self._tell()
 
     # -- the state machine -----------------------------------------------------------------------------------------
 
@@ -244,10 +352,12 @@ class Executions:
                 self._spawn(self._start)
             case rules.RestartKernel():
                 self._forget_runs()
+                self._restarting = True
                 self._spawn(self._restart_kernel, self._kernel.current)
             case rules.StopKernel():
                 self._forget_runs()
-                self._spawn(self._stop, self._kernel.disconnect())
+                self._kernel.give_up()
+                self._spawn(self._stop, self._disconnect())
             case rules.MarkQueued(run):
                 self._recorder.mark(
                     run.cell,
@@ -259,7 +369,10 @@ class Executions:
                     finished=None,
                     status=None,
                     prompt=None,
+                    again=None,
                 )
+            case rules.MarkAgain(cell, again):
+                self._recorder.mark_again(cell, again)
             case rules.Execute(run):
                 self._execute(run)
             case rules.MarkEnded(run, ran, status):
@@ -273,50 +386,26 @@ class Executions:
             self._do(rules.RunDropped(run.cell, "The cell was deleted, or is no code any more."))
             return
         source = notebook.cell_source(self._room.doc, run.cell)
-        started = self._last_started = max(_now(), self._last_started + 1)
-        flight = self._flight = Flight(run, run_id(run.cell, started), source, kernel.session)
-        self._hear(flight.id, run.cell)
-        self._recorder.begin(
-            run.cell,
-            state="running",
-            user=run.user.name,
-            user_id=run.user.id,
-            requested=run.requested,
-            started=started,
-            finished=None,
-            count=None,
-            status=None,
-            prompt=None,
-            asked=None,
-            source_sha256=notebook.source_sha256(source),
-        )
-        self._spawn(self._send, flight)
-        self._spawn(self._clear_stale, flight)
+        flight = self._flights.begin(run, source, kernel.session, _now(), self._liveness.note_live)
+        self._history.begun(flight, kernel.name)
 
     def _ended(self, run: rules.Run, ran: bool, status: str) -> None:
         if not ran:
             self._recorder.mark(run.cell, state="cancelled", status=status, prompt=None)
             return
-        self._drop_flight()
+        state, now = "finished" if status == "ok" else "failed", _now()
+        if self._flights.current is not None:
+            self._history.ended(self._flights.current, state, status, now)
+        self._flights.drop()
         self._recorder.end(run.cell)
-        state = "finished" if status == "ok" else "failed"
-        self._recorder.mark(run.cell, state=state, status=status, finished=_now(), prompt=None)
+        self._recorder.mark(run.cell, state=state, status=status, finished=now, prompt=None)
 
-    def _drop_flight(self) -> None:
-        if self._flight is not None:
-            self._flight.over.set()
-            self._flight = None
-
-    def _hear(self, id: str, cell: CellId) -> None:
-        self._cells[id] = cell
-        while len(self._cells) > _MAX_RUNS_HEARD:
-            self._cells.popitem(last=False)
+    def _flight_ended(self, cell: CellId, status: str) -> None:
+        self._do(rules.RunEnded(cell, status))
 
     def _forget_runs(self) -> None:
         """The process is to end, or has ended: nothing that it still says counts, and nothing is to reach the next."""
-        self._drop_flight()
-        self._cells.clear()
-        self._runtime.forget_unsent()
+        self._flights.forget()
         self._questions.forget()
 
     def _tell(self) -> None:
@@ -329,11 +418,23 @@ class Executions:
 
     def _events(self) -> tuple[RuntimeChanged, QueueChanged]:
         state, kernel = self._state, self._kernel.current
-        session = kernel.session if kernel is not None and state.life in ("ready", "restarting") else ""
-        name = kernel.name if kernel is not None else ""
+        ready = kernel if state.life in ("ready", "restarting") else None
+        model = self._model if state.life == "ready" else None
         return (
-            RuntimeChanged(state.status, name, session, state.reason, state.by),
-            QueueChanged(tuple(run.cell for run in state.waiting)),
+            RuntimeChanged(
+                state.status,
+                kernel.name if kernel is not None else "",
+                ready.session if ready is not None else "",
+                state.reason,
+                state.by,
+                model.stops_at if model is not None else "",
+                model.stops_why if model is not None else "",
+                self._attachment.server.url if self._attachment.server is not None else "",
+                state.place,
+            ),
+            QueueChanged(
+                tuple(run.cell for run in state.waiting[:_MAX_QUEUE_TOLD]), max(0, len(state.waiting) - _MAX_QUEUE_TOLD)
+            ),
         )
 
     # -- the kernel's life: one at a time ----------------------------------------------------------------------------
@@ -358,6 +459,9 @@ class Executions:
             else:  # shut down meanwhile
                 await self._kernel.end(kernel)
 
+    def _waits(self, why: NoGpu) -> None:
+        self._do(rules.KernelWaits(str(why), why.place))
+
     async def _restart_kernel(self, kernel: Kernel) -> None:
         async with self._kernel.turn:
             if self._kernel.current is not kernel:
@@ -368,6 +472,8 @@ class Executions:
                 if self._kernel.current is kernel:
                     self._lost(str(error))
                 return
+            finally:
+                self._restarting = False
             if self._kernel.current is kernel and self._state.life == "restarting":
                 self._use(fresh)
                 self._do(rules.KernelReady())
@@ -380,148 +486,124 @@ class Executions:
     def _use(self, kernel: Kernel) -> None:
         self._kernel.current = kernel
         self._recorder.use(kernel.session)
+        self._show(kernel)
 
     def _connect(self, kernel: Kernel, after: str) -> None:
         scope = self._kernel.connect(kernel)
         self._recorder.use(kernel.session)
         self._recorder.adopt()
+        self._show(kernel)
         self._spawn(self._listen, kernel.id, after, scope)
+
+    def _disconnect(self) -> Kernel | None:
+        self._show(None)
+        return self._kernel.disconnect()
+
+    def _show(self, model: Kernel | None) -> None:
+        """What people see of it. Not `current`, which names the process that tasks wait for."""
+        self._model = model
+        self._meters.follow(None if self._feeds is None else self._feeds.of(self._attachment.server), model)
 
     async def _listen(self, kernel: str, after: str, scope: anyio.CancelScope) -> None:
         with scope:
             try:
                 await self._runtime.listen(kernel, after, self._receive, self._connected)
             except KernelGone as error:
-                self._lost(str(error))
+                self._lost(str(error), is_gone=True)
 
     def _connected(self, connected: bool) -> None:
         if connected != self._state.connected:
             self._do(rules.ConnectionChanged(connected))
-        if connected:
-            self._connections += 1
-            self._spawn(self._catch_up, self._connections)
+        self._flights.connection_changed(connected)
 
-    def _lost(self, reason: str) -> None:
-        kernel = self._kernel.disconnect()
+    def _lost(self, reason: str, is_gone: bool = False) -> None:
+        """`is_gone`: nothing is left of it, not even a reason. Nobody misses one that never ran a cell."""
+        kernel = self._disconnect()
         self._forget_runs()
-        self._do(rules.KernelLost(reason))
+        harmless = is_gone and kernel is not None and not self._kernel.has_run(kernel.id)
+        self._do(rules.KernelLost(reason, harmless))
         self._spawn(self._stop, kernel)  # a dead one takes a place in the gateway
 
     async def _check(self) -> None:
         """What a lost connection may have hidden: the kernel's death, or that somebody else restarted it."""
         kernel = self._kernel.current
-        if kernel is None or self._state.life != "ready":
+        if kernel is None or not self._may_check:
             return
         now: Kernel | None = None
-        reason = "The kernel died."
+        reason = ""
         try:
             now = await self._runtime.find(kernel.id)
         except KernelGone as error:
             reason = str(error)
         except RuntimeFailed:
             return
-        if self._kernel.current is not kernel or self._state.life != "ready":
+        if self._kernel.current is not kernel or not self._may_check:
             return
         if now is None or now.state == "dead":
-            self._lost(now.reason if now is not None and now.reason else reason)
+            self._lost(now.reason or "The kernel died." if now is not None else reason, is_gone=now is None)
             return
         if now.session != kernel.session:
+            self._restarted_by_others()
             self._use(now)
             self._tell()
-        flight = self._flight
-        if flight is not None and now.state in ("idle", "busy") and (flight.gone or flight.session != now.session):
-            self._do(rules.RunEnded(flight.run.cell, flight.gone or "The kernel was restarted meanwhile."))
+        flight = self._flights.current
+        if flight is not None and flight.gone and now.state in ("idle", "busy"):
+            self._do(rules.RunEnded(flight.run.cell, flight.gone))
+        if self._state.life == "restarting" and now.state in ("idle", "busy"):
+            self._do(rules.KernelReady())
 
-    # -- a run in the kernel -----------------------------------------------------------------------------------------
+    @property
+    def _may_check(self) -> bool:
+        """A restart of ours is looked after by itself."""
+        return self._state.life == "ready" or (self._state.life == "restarting" and not self._restarting)
 
-    async def _send(self, flight: Flight) -> None:
-        """The mark is durable before the kernel hears of the run: after a crash there is no run that nobody knows."""
-        await self._liveness.note_live()
-        await self._recorder.written()
-        try:
-            await self._room.commit()
-        except StoreError:
-            return  # the Room is over; the next one finds the mark
-        if self._flight is flight:
-            self._send_execute(flight)
-
-    def _send_execute(self, flight: Flight) -> None:
-        flight.sent = True
-        self._runtime.send("shell", "execute_request", flight.id, flight.request)
-
-    async def _catch_up(self, connection: int) -> None:
-        """A connection that broke may have taken the request or the reply with it. The request is sent again, under
-        the same msg_id, only if the kernel has nothing to do and has never said a word about it."""
-        await self._check()
-        flight = self._flight
-        if flight is None or not flight.sent:
+    def _restarted_by_others(self) -> None:
+        if self._state.life != "ready":
             return
-        heard = flight.heard
-        await anyio.sleep(_LOST_REQUEST_S)
-        if not self._is_silent(flight, heard) or not await self._kernel.is_idle() or not self._is_silent(flight, heard):
-            return
-        if connection != self._connections:
-            return  # the next one sees to it
-        if heard or flight.began.is_set():
-            self._finish_without_answer(flight)
+        by, at = self._reset_by
+        if by and time.monotonic() - at < _RESET_IS_MEANT_S:
+            operation = rules.KernelRestarts(f"The runtime was reset by {by}", by, all_end=True)
         else:
-            self._send_execute(flight)
+            flight = self._flights.current
+            operation = rules.KernelRestarts(flight.gone if flight is not None and flight.gone else _RESTARTED)
+        self.expect_reset("")
+        self._do(operation)
+        self._forget_runs()
+        self._spawn(self._await_kernel)
 
-    async def _await_other_half(self, flight: Flight) -> None:
-        """Of reply and idle, which may come in any order and with output between them (kernels.md E3)."""
-        heard = -1
-        while self._flight is flight:
-            if self._is_silent(flight, heard) and (flight.replied or await self._kernel.is_idle()):
-                if self._is_silent(flight, heard):
-                    self._finish_without_answer(flight)
+    async def _await_kernel(self) -> None:
+        """Until it answers again, or is dead."""
+        deadline = anyio.current_time() + _BACK_WITHIN_S
+        for attempt in range(10_000):
+            if self._state.life != "restarting":
                 return
-            heard = flight.heard
-            await anyio.sleep(_OTHER_HALF_S)
+            if anyio.current_time() > deadline:
+                self._lost("The kernel was restarted and does not answer; restart the runtime.")
+                return
+            await self._check()
+            await anyio.sleep(_LOOK_AGAIN_S[min(attempt, len(_LOOK_AGAIN_S) - 1)])
 
-    def _is_silent(self, flight: Flight, heard: int) -> bool:
-        """Nothing came of it since, although it could have."""
-        return self._flight is flight and flight.heard == heard and not self._receiving and self._state.connected
+    def _model_changed(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._spawn(self._look)
 
-    def _finish_without_answer(self, flight: Flight) -> None:
-        log.warning("A kernel never said how a run ended", extra={"notebook": self._room.id})
-        flight.idle = True
-        flight.replied = flight.replied or _ANSWER_LOST
-        self._finish(flight)
-
-    async def _interrupt_kernel(self, flight: Flight, kernel: Kernel) -> None:
-        """Between requests a kernel takes no interrupt: this one waits until the run is under way (kernels.md I2)."""
-        with anyio.move_on_after(_BEGINS_WITHIN_S):
-            await flight.began.wait()
-        if self._flight is not flight:
-            return
+    async def _look(self) -> None:
+        """When the kernel is to end by itself may have changed."""
+        kernel = self._kernel.current
         try:
-            await self._runtime.interrupt(kernel.id)
-        except RuntimeFailed as error:
-            self._room.tell(Notice(str(error)))
-        with anyio.move_on_after(_INTERRUPTED_WITHIN_S):
-            await flight.over.wait()
-        if self._flight is flight:
-            self._room.tell(Notice("The cell does not heed the interrupt; restart the runtime to end it."))
-
-    async def _clear_stale(self, flight: Flight) -> None:
-        """Old outputs stay until the first new one, or for 300 ms: no flicker (crdt.md O8)."""
-        with anyio.move_on_after(_STALE_AFTER_S):
-            await flight.over.wait()
-        if self._flight is flight:
-            self._recorder.clear_stale(flight.run.cell)
+            now = await self._runtime.find(kernel.id) if kernel is not None else None
+        except RuntimeFailed:
+            return
+        finally:
+            self._looking = False
+        if now is not None and kernel is not None and self._kernel.current is kernel and now.session == kernel.session:
+            self._show(now)
+            self._tell()
 
     # -- messages --------------------------------------------------------------------------------------------------
 
     async def _receive(self, message: KernelMessage) -> None:
-        self._handle(message)
-        if self._recorder.is_full:
-            self._receiving = True
-            try:
-                await self._recorder.written()  # the kernel's flood waits for the disk here, and nowhere else
-            finally:
-                self._receiving = False
-
-    def _handle(self, message: KernelMessage) -> None:
         content = message.content if isinstance(message.content, Mapping) else {}
         if self._questions.receive(message.channel, message.parent_id, content):
             return
@@ -529,65 +611,18 @@ class Executions:
         if message.channel == "iopub" and not message.parent_id:
             self._kernel_said(event, content)
             return
-        cell = self._cells.get(message.parent_id)
-        if cell is None:
-            return
-        flight = self._flight if self._flight is not None and self._flight.id == message.parent_id else None
-        if flight is not None:
-            flight.heard += 1
-        if message.channel == "iopub":
-            self._recorder.passed(message.id)
-            self._output(cell, flight, event)
-        elif flight is not None:
-            self._asked_or_replied(flight, event, message)
-
-    def _output(self, cell: CellId, flight: Flight | None, event: messages.KernelEvent) -> None:
-        match event:
-            case messages.Stream() | messages.Display() | messages.Result() | messages.Failure() | messages.Clear():
-                self._recorder.receive(cell, event)
-            case messages.Started(number):
-                self._recorder.mark(cell, count=number)
-                if flight is not None:
-                    flight.began.set()
-            case messages.Status("idle") if flight is not None:
-                flight.idle = True
-                self._finish(flight)
-            case _:
-                pass
-
-    def _asked_or_replied(self, flight: Flight, event: messages.KernelEvent, message: KernelMessage) -> None:
-        cell = flight.run.cell
-        match message.channel, event:
-            case "stdin", messages.Prompt(text, password):
-                # A replay brings a question again that was answered before a crash.
-                if self._recorder.marked(cell, "asked") != message.id:
-                    prompt = json.dumps({"text": text[:_MAX_PROMPT_CHARS], "password": password})
-                    self._recorder.mark(cell, prompt=prompt, asked=message.id)
-            case "shell", messages.Reply("aborted"):
-                flight.gone = event.evalue or "aborted"
-                self._spawn(self._check)
-            case "shell", messages.Reply():
-                flight.reply(event)
-                self._recorder.mark(cell, status=flight.replied)  # its message does not come twice
-                self._finish(flight)
-            case _:
-                pass
-
-    def _finish(self, flight: Flight) -> None:
-        if self._flight is not flight:
-            return
-        if flight.is_complete:
-            self._do(rules.RunEnded(flight.run.cell, flight.status))
-        else:
-            self._spawn(self._await_other_half, flight)
+        self._flights.receive(message, event)
+        await self._flights.wait_for_room()
 
     def _kernel_said(self, event: messages.KernelEvent, content: Mapping[str, object]) -> None:
-        """Statuses of the gateway's own, which have no parent."""
+        """Statuses of the gateway's own, which have no parent. A kernel says by itself that it is starting, too."""
         if not isinstance(event, messages.Status) or self._state.life != "ready":
             return
         if event.state == "dead":
             reason = content.get("reason")
             self._lost(reason if isinstance(reason, str) and reason else "The kernel died.")
+        elif event.state in ("starting", "restarting") and self._kernel.begins_anew(event.state, content):
+            self._restarted_by_others()
         else:
             self._spawn(self._check)
 
@@ -598,11 +633,12 @@ class Executions:
         left = self._left
         async with self._kernel.turn:
             for cell in left.broken:
-                self._recorder.mark(cell, state="failed", status=_ANSWER_LOST, finished=_now(), prompt=None)
+                self._recorder.mark(cell, state="failed", status=ANSWER_LOST, finished=_now(), prompt=None)
             if self._state.live:
                 self._recorder.adopt()
             if left.running is not None and left.running.is_stale:
                 self._recorder.expect(left.running.run.cell)
+            await self._attachment.restore()
             kernel, reason = await self._kernel.find(was_running=left.running is not None)
             if kernel is not None and left.running is not None:
                 await self._restore(kernel, left.running)
@@ -620,7 +656,7 @@ class Executions:
         """The whole of a stream that is shown shortened is only in memory until its run is over; the kernel's host has
         it for a while."""
         cell = left.run.cell
-        if left.session != kernel.session or not self._recorder.has_lost(cell):
+        if not kernel.keeps or left.session != kernel.session or not self._recorder.has_lost(cell):
             return
         try:
             said = await self._runtime.history(kernel.id, left.id, read_heard(self._room.doc, kernel.session).cursor)
@@ -633,15 +669,15 @@ class Executions:
     def _resume(self, kernel: Kernel) -> None:
         left = self._left.running
         if left is not None and (left.session != kernel.session or self._state.running is not left.run):
-            self._do(rules.RunEnded(left.run.cell, "The kernel was restarted meanwhile."))
+            self._do(rules.RunEnded(left.run.cell, _RESTARTED))
             left = None
         heard = read_heard(self._room.doc, kernel.session)
         for id, cell in heard.cells.items():
-            self._hear(id, cell)
+            self._flights.hear(id, cell)
         if left is not None:
-            self._flight = resumed(left, notebook.cell_source(self._room.doc, left.run.cell))
-            if left.is_stale:
-                self._spawn(self._clear_stale, self._flight)
+            flight = resumed(left, notebook.cell_source(self._room.doc, left.run.cell))
+            self._flights.resume(flight, left.is_stale)
+            self._history.begun(flight, kernel.name)
         self._connect(kernel, heard.cursor)
         self._recorder.use(kernel.session, heard.newest, heard.cursor)
         self._do(rules.KernelReady())

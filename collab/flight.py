@@ -1,4 +1,4 @@
-"""The run in the kernel: what has been heard of it, and how it ended. Who hears and waits is `executions`."""
+"""The run in the kernel: what has been heard of it, and how it ended. Who hears and waits is `flights`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,11 @@ class Flight:
     id: str
     source: str
     session: str
+    started: int
     sent: bool = False
+    is_taken_over: bool = False  # a server before us sent it
+    count: int | None = None
+    kernel: str = ""  # its name, for the history
     heard: int = 0  # messages about it
     replied: str = ""
     idle: bool = False
@@ -56,7 +60,9 @@ class Flight:
 
 def resumed(left: LeftRun, source: str) -> Flight:
     """What a server before us sent; its mark holds what that one had heard."""
-    flight = Flight(left.run, left.id, source, left.session, sent=True, replied=left.replied)
+    flight = Flight(
+        left.run, left.id, source, left.session, left.started, sent=True, is_taken_over=True, replied=left.replied
+    )
     if left.began:
         flight.began.set()
     return flight

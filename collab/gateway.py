@@ -12,12 +12,13 @@ import secrets
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import anyio
 import httpx
+
+from collab.jupyter_server import Address, NoServer
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +31,8 @@ _LOG_BYTES: Final = 4 << 20
 _ORPHAN_AFTER_S: Final = 6 * 3600  # a gateway whose document server never came back ends itself
 
 
-class NoGateway(Exception):
+class NoGateway(NoServer):
     """The gateway cannot be reached or started; the message is one sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """`started` is when the process began, in the machine's own ticks: process numbers are used again."""
-
-    url: str
-    token: str
-    pid: int = 0
-    started: str = ""
 
 
 class Gateway:
@@ -52,6 +43,10 @@ class Gateway:
         self._folder = folder
         self._fixed = fixed
         self._lock = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        return "The kernel gateway"
 
     async def address(self) -> Address:
         """Of a gateway that answers; ours is started if need be. Raises NoGateway."""

@@ -222,8 +222,11 @@ class JupyterRuntime:
             case 404:
                 raise KernelGone(_GONE)
             case 401 | 403:
+                said = _said(answer).get("message")  # ours says 403 of quotas too
+                if isinstance(said, str) and said.endswith(".") and "token" not in said:
+                    raise NotNow(said)
                 raise RuntimeFailed(f"{server.name} does not take this token; find the right one in its own output.")
-            case 429:
+            case 409 | 429:
                 raise NotNow(_sentence(server, answer))
             case 503 if (place := _place(answer)) is not None:
                 raise NoGpu(_sentence(server, answer), place, _seconds(answer.headers.get("retry-after")))
@@ -278,7 +281,8 @@ class JupyterRuntime:
         self._unsent.clear()
 
     def _header(self, type: str, id: str, subshell: str = "") -> dict[str, object]:
-        header = {"msg_id": id, "msg_type": type, "username": "", "session": self._session, "version": "5.4"}
+        header: dict[str, object] = {"msg_id": id, "msg_type": type, "session": self._session}
+        header |= {"username": "", "version": "5.4"}
         return header | ({"subshell_id": subshell} if subshell else {})
 
     async def listen(

@@ -61,7 +61,8 @@ class NewCell:
 class RunMark:
     """`runs[cell]`, read. Times are ms since 1970; absent numbers are None, absent texts empty.
 
-    `prompt` is the JSON text `{"text", "password"}` while input is awaited, else empty.
+    `prompt` is the JSON text `{"text", "password"}` while input is awaited, else empty; `again`, of a running cell
+    that also waits, `{"requested", "user", "id"}` of that run.
     """
 
     state: RunState
@@ -76,6 +77,7 @@ class RunMark:
     status: str = ""
     prompt: str = ""
     cursor: str = ""
+    again: str = ""
 
 
 def roots(doc: NotebookDoc) -> Roots:
@@ -148,6 +150,7 @@ def run_mark(doc: NotebookDoc, cell: CellId) -> RunMark | None:
             status=_text(_field(entry, "status")),
             prompt=_text(_field(entry, "prompt")),
             cursor=_text(_field(entry, "cursor")),
+            again=_text(_field(entry, "again")),
         )
 
 

@@ -4,6 +4,7 @@ A mark and the outputs that belong to it are written in one transaction, so that
 which message was the last to take effect.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from itertools import count
@@ -14,6 +15,7 @@ from pycrdt import Map
 
 from collab import notebook
 from collab.events import CannotSave
+from collab.execution import Run
 from collab.model import CellId
 from collab.notebook import SERVER_ORIGIN
 from collab.outputs import OutputEvent, OutputWriter
@@ -60,6 +62,11 @@ class Recorder:
         self._work.set()
         if "state" in changes or "prompt" in changes:
             self._hurry.set()
+
+    def mark_again(self, cell: CellId, run: Run | None) -> None:
+        """A run that waits while its own cell runs: for who comes after a crash."""
+        asked = None if run is None else {"requested": run.requested, "user": run.user.name, "id": run.user.id}
+        self.mark(cell, again=None if asked is None else json.dumps(asked))
 
     def marked(self, cell: CellId, key: str) -> object:
         """As it will be once everything is written."""

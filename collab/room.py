@@ -80,8 +80,9 @@ class Runs(Protocol):
     async def serve(self) -> None:
         """Runs until cancelled."""
 
-    def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> None:
-        """Raises CommandRefused. `answer` reaches only who asked."""
+    def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> anyio.Event | None:
+        """Raises CommandRefused. `answer` reaches only who asked. What takes a while is over when the Event is set; a
+        Refused was answered if it failed."""
 
     def snapshot(self) -> Iterable[Event]:
         """What somebody who joins has to know."""

@@ -3,6 +3,7 @@
 The marks are all there is: who ran what, under which msg_id, and how far its messages were dealt with.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ class LeftRun:
     replied: str
     began: bool
     is_stale: bool
+    started: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ def read_left(doc: NotebookDoc, now: int) -> Left:
         key=lambda item: item[1].started or 0,
     )
     places = {cell: at for at, cell in enumerate(notebook.order(doc))}
+    again = [(cell, _again(mark)) for cell, mark in running[-1:] if mark.again]
     queued = sorted(
-        ((cell, mark) for cell, mark in marks.items() if mark.state == "queued"),
+        [*((cell, mark) for cell, mark in marks.items() if mark.state == "queued"), *again],
         key=lambda item: (item[1].requested or 0, places.get(item[0], 0)),
     )
     # Those that were asked for together carry the same time and person.
@@ -99,6 +102,21 @@ def read_heard(doc: NotebookDoc, session: str) -> Heard:
     return Heard(cells, order[-1] if order else None, cursors[-1] if cursors else "")
 
 
+def cell_of_run(id: str) -> CellId | None:
+    """The cell of a msg_id that `run_id` made; of others, as of those of other clients, None."""
+    cell, _, started = id.rpartition(".")
+    return CellId(cell) if cell and started.isdigit() else None
+
+
+def _again(mark: RunMark) -> RunMark:
+    """The run that waits for its own cell to end, as a mark of its own."""
+    try:
+        value = json.loads(mark.again)
+        return RunMark("queued", requested=int(value["requested"]), user=str(value["user"]), user_id=str(value["id"]))
+    except (ValueError, TypeError, KeyError):
+        return RunMark("queued", requested=mark.requested, user=mark.user, user_id=mark.user_id)
+
+
 def _left_run(doc: NotebookDoc, cell: CellId, mark: RunMark, now: int) -> LeftRun:
     entry: Any = notebook.roots(doc).runs[cell]
     return LeftRun(
@@ -108,6 +126,7 @@ def _left_run(doc: NotebookDoc, cell: CellId, mark: RunMark, now: int) -> LeftRu
         mark.status,
         mark.count is not None or bool(mark.status),
         entry.get("stale") is True,
+        mark.started or 0,
     )
 
 

@@ -1,16 +1,21 @@
 """Commands for scripts: the same as on the socket, one a request."""
 
+from typing import Final
+
+import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from collab.commands import ROLE_FOR, BadCommand, Complete, Inspect, parse_command
-from collab.events import Event
+from collab.events import Event, Refused
 from collab.http._request import access_of, object_of, services_of
 from collab.model import Role
 from collab.room import CommandRefused
 from collab.sharing import allows, refusal
+
+_OUTCOME_WITHIN_S: Final = 60.0
 
 
 async def command(request: Request) -> Response:
@@ -27,16 +32,19 @@ async def command(request: Request) -> Response:
     async with services_of(request).rooms.use(access.notebook.id) as room:
         if room.runs is None:
             raise HTTPException(503, "This server has no runtime.")
+        told: list[Event] = []
         try:
-            room.runs.request(parsed, access.caller.user, _nobody)
+            done = room.runs.request(parsed, access.caller.user, told.append)
         except CommandRefused as error:
             raise HTTPException(409, str(error)) from error
+        if done is not None:
+            with anyio.move_on_after(_OUTCOME_WITHIN_S):
+                await done.wait()
+        for event in told:
+            if isinstance(event, Refused):
+                raise HTTPException(409, event.reason)
         await room.commit()
     return JSONResponse({}, 202)
-
-
-def _nobody(event: Event) -> None:
-    """A request is over when it is accepted: what comes later is in the document."""
 
 
 routes = [Route("/api/notebooks/{id}/commands", command, methods=["POST"])]

@@ -112,6 +112,13 @@ class SQLiteLibrary:
 
         return await self._db.read(query)
 
+    async def kernels(self) -> dict[str, NotebookId]:
+        def query(db: sqlite3.Connection) -> dict[str, NotebookId]:
+            rows = db.execute("SELECT value, notebook FROM remembered WHERE key = 'kernel'")
+            return {kernel: NotebookId(notebook) for kernel, notebook in rows}
+
+        return await self._db.read(query)
+
     async def imported(self, path: str) -> tuple[NotebookId, str] | None:
         def query(db: sqlite3.Connection) -> tuple[NotebookId, str] | None:
             row = db.execute("SELECT notebook, sha256 FROM imports WHERE path = ?", (path,)).fetchone()

@@ -87,6 +87,28 @@ _STEPS: Final = (
     ) STRICT;
     ALTER TABLE blobs ADD COLUMN added TEXT;
     """,
+    # What was executed; `id` counts on, so that pages of it stay where they are.
+    """
+    CREATE TABLE executed (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        run TEXT NOT NULL,
+        cell TEXT NOT NULL,
+        source TEXT NOT NULL,
+        shortened INTEGER NOT NULL,
+        kernel TEXT NOT NULL,
+        user TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        requested INTEGER NOT NULL,
+        started INTEGER NOT NULL,
+        finished INTEGER,
+        state TEXT NOT NULL,
+        status TEXT NOT NULL,
+        count INTEGER,
+        UNIQUE (notebook, run)
+    ) STRICT;
+    CREATE INDEX executed_by_notebook ON executed (notebook, id);
+    """,
 )
 SCHEMA: Final = len(_STEPS)
 

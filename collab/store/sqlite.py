@@ -20,6 +20,7 @@ from collab.model import NotebookId
 from collab.store import _log
 from collab.store._library import SQLiteLibrary
 from collab.store._people import SQLitePeople
+from collab.store._runs import SQLiteRuns
 from collab.store.migrations import migrate
 from collab.store.store import Log, LogEntry, StoreError
 
@@ -54,9 +55,10 @@ class Database:
         return await _in_thread(self._writer, lambda db: _transaction(db, change))
 
 
-class SQLiteStore(SQLiteLibrary, SQLitePeople):
+class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns):
     def __init__(self, database: Database) -> None:
         SQLiteLibrary.__init__(self, database)
+        SQLiteRuns.__init__(self, database)
         self._database = database
         self._waiting: list[_Append] = []
         self._wake = asyncio.Event()

@@ -12,7 +12,6 @@ from typing import Final, Protocol
 from collab.model import CellId, NotebookId, Role, User, UserId
 from collab.sharing import Grant
 
-
 MAX_EXECUTED_RUNS: Final = 1_000  # of a Notebook
 
 

@@ -10,7 +10,7 @@ from collab.config import BadSetting, Config, is_loopback, read_config
 
 def test_defaults() -> None:
     home = Path.home() / ".local/share/collab"
-    assert read_config([], {}) == Config(home, ports=50)
+    assert read_config([], {}) == Config(home, ports=50, attach=("any",))
     assert read_config([], {"XDG_DATA_HOME": "/x"}).data == Path("/x/collab")
     assert read_config([], {"XDG_DATA_HOME": ""}).data == home
 
@@ -24,12 +24,14 @@ def test_a_flag_wins_over_a_variable() -> None:
         "COLLAB_PUBLIC_URL": "https://notebooks.example.org/",
         "COLLAB_GATEWAY_URL": "http://gateway:8900/",
         "COLLAB_GATEWAY_TOKEN": "secret",
+        "COLLAB_ATTACH": "http://gpu:8888/, HTTPS://jupyter.example.org",
         "COLLAB_ROOM_GRACE": "1.5m",
     }
     common = {
         "public_url": "https://notebooks.example.org",
         "gateway_url": "http://gateway:8900",
         "gateway_token": "secret",
+        "attach": ("http://gpu:8888", "https://jupyter.example.org"),
         "room_grace_s": 90.0,
     }
     flags = ["--data", "/flag", "--host", "0.0.0.0", "--port", "0", "--token", "from-a-flag", "--no-browser", "a", "b"]
@@ -71,6 +73,14 @@ def test_a_relative_folder_is_where_we_started(monkeypatch: pytest.MonkeyPatch, 
             {"COLLAB_GATEWAY_URL": "gateway"},
             "COLLAB_GATEWAY_URL is like http://gateway:8900; its token goes into COLLAB_GATEWAY_TOKEN.",
         ),
+        *(
+            (
+                [],
+                {"COLLAB_ATTACH": text},
+                "COLLAB_ATTACH is any, none, or a list such as http://gpu1:8888,https://jupyter.example.org.",
+            )
+            for text in ("gpu1:8888", "http://a/path", "http://user@a", "none,http://a")
+        ),
         ([], {"COLLAB_ROOM_GRACE": "30"}, "'30' is no duration; write it like 30s or 5m."),
     ],
 )
@@ -78,6 +88,24 @@ def test_what_will_not_do(arguments: list[str], variables: dict[str, str], sente
     with pytest.raises(BadSetting) as refused:
         read_config(arguments, variables)
     assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "allowed"),
+    [
+        ([], {}, ("any",)),
+        (["--host", "localhost"], {}, ("any",)),
+        (["--host", "0.0.0.0"], {}, ()),
+        ([], {"COLLAB_PUBLIC_URL": "https://notebooks.example.org"}, ()),  # a proxy lets others in
+        (["--host", "0.0.0.0"], {"COLLAB_ATTACH": "any"}, ("any",)),
+        ([], {"COLLAB_ATTACH": "none"}, ()),
+        ([], {"COLLAB_ATTACH": ""}, ()),
+    ],
+)
+def test_only_a_server_that_nobody_else_reaches_attaches_anything(
+    arguments: list[str], variables: dict[str, str], allowed: tuple[str, ...]
+) -> None:
+    assert read_config(arguments, variables).attach == allowed
 
 
 def test_loopback() -> None:

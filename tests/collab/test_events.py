@@ -53,7 +53,7 @@ EVENTS: list[tuple[Event, dict[str, Any]]] = [
             "place": 0,
         },
     ),
-    (QueueChanged((CellId("a"), CellId("b"))), {"type": "queue_changed", "cells": ["a", "b"]}),
+    (QueueChanged((CellId("a"), CellId("b"))), {"type": "queue_changed", "cells": ["a", "b"], "more": 0}),
     (Refused("No.", 4, "interrupt"), {"type": "refused", "reason": "No.", "request": 4, "command": "interrupt"}),
     (Refused("No."), {"type": "refused", "reason": "No.", "request": None, "command": ""}),
     (

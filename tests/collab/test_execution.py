@@ -14,6 +14,9 @@ from collab.execution import (
     KernelAbsent,
     KernelLost,
     KernelReady,
+    KernelRestarts,
+    KernelWaits,
+    MarkAgain,
     MarkEnded,
     MarkQueued,
     Operation,
@@ -82,14 +85,14 @@ def test_a_cell_that_waits_keeps_its_place_and_is_not_queued_twice() -> None:
 
 def test_a_running_cell_may_wait_again_and_is_marked_so_when_it_has_ended() -> None:
     state, actions = after(requested(1, A), requested(2, B), requested(3, A), state=READY)
-    assert (actions, state.running, state.waiting) == ([], run(A), (run(B, 2), run(A, 3)))
+    assert (actions, state.running, state.waiting) == ([MarkAgain(A, run(A, 3))], run(A), (run(B, 2), run(A, 3)))
     state, actions = after(RunEnded(A, "ok"), state=state)
     assert actions == [MarkEnded(run(A), True, "ok"), MarkQueued(run(A, 3)), Execute(run(B, 2))]
 
 
 def test_cancelling_a_running_cell_that_waits_again_leaves_its_mark_alone() -> None:
     state, actions = after(requested(1, A), requested(2, A), CancelWaiting(frozenset({A})), state=READY)
-    assert (actions, state.running, state.waiting) == ([], run(A), ())
+    assert (actions, state.running, state.waiting) == ([MarkAgain(A, None)], run(A), ())
 
 
 def test_an_error_cancels_what_waits_behind_it_in_the_same_request_only() -> None:
@@ -101,6 +104,38 @@ def test_an_error_cancels_what_waits_behind_it_in_the_same_request_only() -> Non
         MarkEnded(run(D), False, BEHIND),
         Execute(run(C, 2)),
     ]
+
+
+def test_a_kernel_that_others_restart_loses_its_run_and_what_was_asked_for_with_it() -> None:
+    state, _ = after(requested(1, A, B), requested(2, C), state=READY)
+    state, actions = after(KernelRestarts("restarted"), state=state)
+    assert actions == [MarkEnded(run(A), True, "restarted"), MarkEnded(run(B), False, BEHIND)]
+    assert (state.status, state.waiting) == ("restarting", (run(C, 2),))
+    state, actions = after(KernelReady(), state=state)
+    assert (state.status, actions) == ("busy", [Execute(run(C, 2))])
+
+
+def test_a_reset_ends_what_waits_too() -> None:
+    state, _ = after(requested(1, A), requested(2, C), state=READY)
+    state, actions = after(KernelRestarts("reset by Bo", "Bo", all_end=True), state=state)
+    assert actions == [MarkEnded(run(A), True, "reset by Bo"), MarkEnded(run(C, 2), False, "reset by Bo")]
+    assert (state.status, state.by, state.live) == ("restarting", "Bo", False)
+    assert after(KernelRestarts("again"), state=state) == (state, [])
+
+
+def test_a_kernel_in_the_line_for_a_gpu_says_so_until_it_is_there() -> None:
+    state, _ = after(requested(1, A), KernelWaits("You are 2nd in line.", 2))
+    assert (state.status, state.reason, state.place) == ("starting", "You are 2nd in line.", 2)
+    assert after(KernelReady(), state=state)[0].place == 0
+    for end in (RequestShutDown("Bo"), KernelLost("No.")):
+        assert after(end, state=state)[0].place == 0
+    assert after(KernelWaits("late", 3), state=READY) == (READY, [])
+
+
+def test_a_kernel_that_never_ran_anything_is_not_missed() -> None:
+    assert after(KernelLost("gone", harmless=True), state=READY)[0].status == "none"
+    state, _ = after(requested(1, A), KernelLost("gone", harmless=True), state=READY)
+    assert (state.status, state.reason) == ("dead", "gone")
 
 
 def test_a_run_whose_cell_is_gone_lets_the_others_go_on() -> None:

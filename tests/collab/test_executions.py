@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -38,7 +39,7 @@ def anyio_backend() -> str:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is given up after seconds, is after a moment here."""
     for name in ("_OTHER_HALF_S", "_LOST_REQUEST_S", "_STALE_AFTER_S"):
-        monkeypatch.setattr(f"collab.executions.{name}", 0.05)
+        monkeypatch.setattr(f"collab.flights.{name}", 0.05)
     monkeypatch.setattr("collab.liveness._NOT_LIVE_AFTER_S", 0.05)
 
 
@@ -107,7 +108,8 @@ async def test_a_running_cell_that_is_asked_for_again_keeps_its_mark_until_it_ha
         await server.until(lambda: server.text("a") == "up\n")
         first = server.mark("a")
         server.run("a", user=BO)
-        assert server.mark("a") == first
+        assert json.loads(server.mark("a").again)["user"] == "Bo"
+        assert replace(server.mark("a"), again="") == first
         server.ask(CancelRuns((A,)))
         assert server.mark("a") == first
         server.run("a", user=BO)
@@ -231,7 +233,7 @@ async def test_an_interrupt_while_the_kernel_starts_empties_the_queue(tmp_path: 
 
 
 async def test_a_cell_that_heeds_no_interrupt_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collab.executions._INTERRUPTED_WITHIN_S", 0.05)
+    monkeypatch.setattr("collab.flights._INTERRUPTED_WITHIN_S", 0.05)
     async with bench(tmp_path, "print('up')\nwait('a')") as server:
         server.run("a")
         await server.until(lambda: server.text("a") == "up\n")
@@ -438,7 +440,9 @@ async def test_what_was_meant_for_a_dead_kernel_never_reaches_the_next(tmp_path:
         server.runtime.cut_off()
         await server.until(lambda: server.status == "reconnecting")
         server.run("a")
-        await server.until(lambda: server.executions._flight is not None and server.executions._flight.sent)
+        await server.until(
+            lambda: server.executions._flights.current is not None and server.executions._flights.current.sent
+        )
         server.gateway.die()
         server.runtime.reconnect()
         await server.ended("a")
@@ -473,7 +477,7 @@ async def test_a_run_ends_although_its_idle_is_lost(tmp_path: Path) -> None:
 async def test_output_that_comes_long_after_the_reply_still_belongs_to_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collab.executions._OTHER_HALF_S", 0.5)
+    monkeypatch.setattr("collab.flights._OTHER_HALF_S", 0.5)
     async with bench(tmp_path, "print('a')") as server:
         server.gateway.lost = {"status"}
         server.run("a")

@@ -8,7 +8,7 @@ import pytest
 
 from collab.commands import AnswerInput, ClearOutputs, Interrupt, RunCells, ShutDownRuntime
 from collab.events import RuntimeChanged
-from collab.executions import _ANSWER_LOST
+from collab.flights import ANSWER_LOST
 from collab.model import CellId
 from collab.room import CommandRefused
 from tests.support.executions import ADA, BO, Server, bench, crashed
@@ -27,7 +27,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_OTHER_HALF_S", "_LOST_REQUEST_S", "_STALE_AFTER_S"):
-        monkeypatch.setattr(f"collab.executions.{name}", 0.05)
+        monkeypatch.setattr(f"collab.flights.{name}", 0.05)
     monkeypatch.setattr("collab.room_kernel._FIND_AGAIN_S", (0.01, 0.01))
 
 
@@ -121,7 +121,7 @@ async def test_the_outputs_of_the_run_before_do_not_stay_among_the_new_ones(
         server.gateway.release("a")
         server.run("a")
         await server.ended("a")
-        monkeypatch.setattr("collab.executions._STALE_AFTER_S", 60)
+        monkeypatch.setattr("collab.flights._STALE_AFTER_S", 60)
         slow = server.gateway.only.slow = anyio.Event()
         server.run("a")
         await server.until(lambda: server.gateway.only.requested == 2)
@@ -136,7 +136,7 @@ async def test_the_outputs_of_the_run_before_do_not_stay_among_the_new_ones(
 async def test_a_reply_that_came_before_the_crash_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collab.executions._OTHER_HALF_S", 60)
+    monkeypatch.setattr("collab.flights._OTHER_HALF_S", 60)
     async with bench(tmp_path, "print('one')") as server:
         server.gateway.lost = {"status"}
         server.run("a")
@@ -160,7 +160,7 @@ async def test_a_run_whose_end_nobody_can_tell_of_any_more_ends(tmp_path: Path) 
         await server.until(lambda: server.gateway.only.state == "idle")
         async with crashed(server) as after:
             await after.ended("a")
-            assert (after.mark("a").state, after.mark("a").status) == ("failed", _ANSWER_LOST)
+            assert (after.mark("a").state, after.mark("a").status) == ("failed", ANSWER_LOST)
             assert len(after.gateway.only.executed) == 1
 
 

@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
-from collab.gateway import Address, Gateway
+from collab.gateway import Gateway
+from collab.jupyter_runtime import JupyterRuntime
+from collab.jupyter_server import Address
+from collab.kernel_frames import V1, decode, encode
 from collab.messages import Failure, Stream, to_event
-from collab.runtime import JupyterRuntime, Kernel, KernelGone, KernelMessage, RuntimeFailed, decode, encode
+from collab.runtime import Kernel, KernelGone, KernelMessage, RuntimeFailed
 from tests.support.listener import Listener
 
 
@@ -138,7 +142,8 @@ async def test_models_of_any_form_are_read(model: object, spec: object) -> None:
 class Host:
     """A gateway of one kernel whose connections do what the test says. `asked` is the query of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, v1: bool = True) -> None:
+        self._speaks = [Subprotocol(V1)] if v1 else None
         self.gone = False
         self.asked: list[str] = []
         self.received: list[KernelMessage] = []
@@ -156,7 +161,7 @@ class Host:
             await talk(connection)
 
         async with (
-            serve(handle, "127.0.0.1", 0, process_request=process, max_size=None) as server,
+            serve(handle, "127.0.0.1", 0, process_request=process, max_size=None, subprotocols=self._speaks) as server,
             httpx.AsyncClient(trust_env=False) as http,
         ):
             url = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
@@ -176,7 +181,7 @@ def said(id: str, text: str = "") -> bytes:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collab.runtime._PAUSES_S", (0.01,))
+    monkeypatch.setattr("collab.jupyter_runtime._PAUSES_S", (0.01,))
 
 
 @pytest.mark.anyio
@@ -197,10 +202,33 @@ async def test_a_connection_that_breaks_goes_on_after_the_last_message_and_doubl
 
 
 @pytest.mark.anyio
+async def test_a_server_that_does_not_know_v1_is_spoken_to_in_the_older_form() -> None:
+    host = Host(v1=False)
+    text = {"channel": "iopub", "header": {"msg_id": "m1"}, "parent_header": {}, "metadata": {}, "content": {"a": 1}}
+    # With buffers it is a binary frame: how many parts, where each begins, the JSON, the buffers.
+    with_buffers = json.dumps(text | {"header": {"msg_id": "m2"}}).encode()
+    offsets = struct.pack("!3I", 2, 12, 12 + len(with_buffers))
+
+    async def talk(connection: ServerConnection) -> None:
+        await host.read(connection)
+        await connection.send(json.dumps(text))
+        await connection.send(offsets + with_buffers + b"\x00\xff")
+        await connection.wait_closed()
+
+    async with host.running(talk) as runtime, Listener.on(runtime, "k") as heard:
+        runtime.send("shell", "execute_request", "r1", {"code": "ü"})
+        await heard.until(lambda: len(heard.messages) == 2)
+    assert [(message.id, message.content) for message in heard.messages] == [("m1", {"a": 1}), ("m2", {"a": 1})]
+    assert [(message.channel, message.id, message.content) for message in host.received] == [
+        ("shell", "r1", {"code": "ü"})
+    ]
+
+
+@pytest.mark.anyio
 async def test_a_message_that_is_too_large_ends_the_connection_and_not_the_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("collab.runtime._MAX_MESSAGE_BYTES", 10_000)
+    monkeypatch.setattr("collab.jupyter_runtime._MAX_MESSAGE_BYTES", 10_000)
     host = Host()
 
     async def talk(connection: ServerConnection) -> None:

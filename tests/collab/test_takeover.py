@@ -8,7 +8,7 @@ from collab import notebook
 from collab.execution import Run
 from collab.model import CellId, User, UserId
 from collab.notebook import NewCell
-from collab.takeover import Heard, Left, LeftRun, read_heard, read_left
+from collab.takeover import Heard, Left, LeftRun, cell_of_run, read_heard, read_left, run_id
 
 A, B, C, D = (CellId(name) for name in "abcd")
 ADA = User(UserId("ada"), "Ada", "#777777", True)
@@ -30,11 +30,28 @@ def test_what_ran_and_what_waited_in_order_and_by_request() -> None:
         c={"state": "running", "requested": 20, "started": 25, "session": "k:1", "status": "ok", "stale": True},
         d={"state": "queued", "requested": 20},
     )
-    running = LeftRun(Run(C, 1, ADA, 20), "c.25", "k:1", "ok", began=True, is_stale=True)
+    running = LeftRun(Run(C, 1, ADA, 20), "c.25", "k:1", "ok", began=True, is_stale=True, started=25)
     waiting = (Run(B, 1, ADA, 20), Run(D, 1, ADA, 20), Run(A, 2, ADA, 30))
     left = read_left(doc, NOW)
     assert left == Left(running, waiting, ())
     assert left.requests == 2
+
+
+def test_a_running_cell_that_waits_again_is_in_the_line_too() -> None:
+    again = '{"requested": 30, "user": "Ada", "id": "ada"}'
+    doc = document(
+        a={"state": "running", "requested": 10, "started": 25, "session": "k:1", "again": again},
+        b={"state": "queued", "requested": 40},
+    )
+    left = read_left(doc, NOW)
+    assert left.waiting == (Run(A, 2, ADA, 30), Run(B, 3, ADA, 40))
+    notebook.roots(doc).runs["a"]["again"] = "[broken"  # nobody but a server writes it; it is read all the same
+    assert read_left(doc, NOW).waiting == (Run(A, 1, ADA, 10), Run(B, 2, ADA, 40))
+
+
+def test_the_cell_of_a_run_is_in_its_id() -> None:
+    assert cell_of_run(run_id(CellId("a.b"), 25)) == "a.b"
+    assert [cell_of_run(id) for id in ("", "a", ".5", "a.b", "ask-1-2")] == [None] * 5
 
 
 def test_of_several_that_claim_to_run_the_last_one_does() -> None:

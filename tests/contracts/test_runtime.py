@@ -1,4 +1,7 @@
-"""What every Runtime does, the fake one of the tests and the one on a real gateway with real kernels."""
+"""What every Runtime does: the fake one of the tests, and real ones on our gateway and on a stock Jupyter server.
+
+`servers` are all of them. `keepers` keep what is said while nobody listens, and tell what becomes of a kernel: the fake
+and our gateway (kernels.md X29)."""
 
 import os
 import re
@@ -14,10 +17,13 @@ from typing import TypeAlias
 import httpx
 import pytest
 
-from collab.gateway import Address, Gateway
-from collab.runtime import JupyterRuntime, Kernel, KernelGone, KernelSpec, Runtime, RuntimeFailed
+from collab.gateway import Gateway
+from collab.jupyter_runtime import JupyterRuntime
+from collab.jupyter_server import Address
+from collab.runtime import Kernel, KernelGone, KernelSpec, Runtime, RuntimeFailed
 from tests.support.listener import Listener, kind
 from tests.support.runtime import FakeGateway, FakeRuntime
+from tests.support.stock import stock_server
 
 # Makes a Runtime of a document server; each call is one more server on the same kernels.
 Servers: TypeAlias = Callable[[], Runtime]
@@ -63,9 +69,25 @@ async def real(address: Address) -> AsyncIterator[Servers]:
         yield lambda: JupyterRuntime(http, gateway, session)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.jupyter_runtime._LOOK_EVERY_S", 0.1)
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    with stock_server(tmp_path_factory.mktemp("stock")) as address:
+        yield address
+
+
+@pytest.fixture(params=["fake", "gateway", "stock"])
 def servers(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Servers]:
-    return fake() if request.param == "fake" else real(request.getfixturevalue("gateway"))
+    return fake() if request.param == "fake" else real(request.getfixturevalue(request.param))
+
+
+@pytest.fixture(params=["fake", "gateway"])
+def keepers(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Servers]:
+    return fake() if request.param == "fake" else real(request.getfixturevalue(request.param))
 
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +95,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def kernel_of(runtime: Runtime) -> AsyncIterator[Kernel]:
-    kernel = await runtime.start("python3", "contract", str(uuid.uuid4()))
+    kernel = await runtime.start("python3", "contract", str(uuid.uuid4()), {})
     try:
         yield kernel
     finally:
@@ -123,9 +145,9 @@ async def test_an_error_is_an_output_and_a_reply(servers: AbstractAsyncContextMa
 
 
 async def test_who_comes_later_gets_exactly_what_came_after_the_last_message_it_names(
-    servers: AbstractAsyncContextManager[Servers],
+    keepers: AbstractAsyncContextManager[Servers],
 ) -> None:
-    async with servers as server, kernel_of(runtime := server()) as kernel:
+    async with keepers as server, kernel_of(runtime := server()) as kernel:
         async with Listener.on(runtime, kernel.id) as heard:
             run(runtime, "r1", "print('one')")
             await heard.over("r1")
@@ -152,9 +174,9 @@ async def test_what_is_said_while_nobody_listens_comes_with_the_reply(
 
 
 async def test_the_history_of_a_run_is_what_it_said_up_to_a_message(
-    servers: AbstractAsyncContextManager[Servers],
+    keepers: AbstractAsyncContextManager[Servers],
 ) -> None:
-    async with servers as server, kernel_of(runtime := server()) as kernel:
+    async with keepers as server, kernel_of(runtime := server()) as kernel:
         async with Listener.on(runtime, kernel.id) as heard:
             run(runtime, "r1", "print('one')")
             await heard.over("r1")
@@ -168,8 +190,8 @@ async def test_the_history_of_a_run_is_what_it_said_up_to_a_message(
         assert await runtime.history(kernel.id, "nonesuch", said[-1].id) is None
 
 
-async def test_a_restart_is_another_session_and_ends_what_ran(servers: AbstractAsyncContextManager[Servers]) -> None:
-    async with servers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
+async def test_a_restart_is_another_session_and_ends_what_ran(keepers: AbstractAsyncContextManager[Servers]) -> None:
+    async with keepers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
         run(runtime, "r1", "print('up')\nimport time; time.sleep(60)")
         await heard.until(lambda: heard.text("r1") == "up\n")
 
@@ -197,8 +219,8 @@ async def test_an_interrupt_ends_what_runs(servers: AbstractAsyncContextManager[
         assert (reply["status"], reply["ename"]) == ("error", "KeyboardInterrupt")
 
 
-async def test_a_death_is_told_with_its_reason(servers: AbstractAsyncContextManager[Servers]) -> None:
-    async with servers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
+async def test_a_death_is_told_with_its_reason(keepers: AbstractAsyncContextManager[Servers]) -> None:
+    async with keepers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
         run(runtime, "r1", "import os; os._exit(3)")
         await heard.until(lambda: heard.said("dead"))
 
@@ -256,7 +278,7 @@ async def test_a_kernel_that_is_gone_is_gone_for_all(servers: AbstractAsyncConte
     async with servers as server:
         runtime = server()
         id = str(uuid.uuid4())
-        kernel = await runtime.start("python3", "contract", id)
+        kernel = await runtime.start("python3", "contract", id, {})
         assert (kernel.id, await runtime.find(id)) == (id, kernel)
         async with Listener.on(runtime, kernel.id) as heard:
             await heard.until(lambda: heard.connections == [True])
@@ -270,5 +292,5 @@ async def test_a_kernel_that_is_gone_is_gone_for_all(servers: AbstractAsyncConte
 
 async def test_there_is_no_kernel_without_its_spec(servers: AbstractAsyncContextManager[Servers]) -> None:
     async with servers as server:
-        with pytest.raises(RuntimeFailed, match="There is no kernel 'nonesuch'"):
-            await server().start("nonesuch", "contract", str(uuid.uuid4()))
+        with pytest.raises(RuntimeFailed, match=r"(There is no|No such) kernel.*nonesuch"):
+            await server().start("nonesuch", "contract", str(uuid.uuid4()), {})

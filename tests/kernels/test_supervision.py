@@ -17,7 +17,8 @@ import pytest
 from collab import gateway as module
 from collab.config import BadSetting
 from collab.data import open_data
-from collab.gateway import Address, Gateway, NoGateway
+from collab.gateway import Gateway, NoGateway
+from collab.jupyter_server import Address
 from tests.kernels.client import GatewayProcess, eventually, is_alive, kernel_pids
 
 

@@ -7,16 +7,17 @@ and `wait('name')`, which lasts until the test calls `release('name')`.
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final
+from typing import Final, Literal
 
 import anyio
 from anyio.abc import TaskGroup
 
-from collab.runtime import Kernel, KernelGone, KernelMessage, KernelSpec, RuntimeFailed
+from collab.jupyter_server import Address
+from collab.runtime import Gpus, Kernel, KernelGone, KernelMessage, KernelSpec, NoGpu, NotNow, RuntimeFailed
 
 _STATEMENT: Final = re.compile(
     r"(print\(input|print|getpass|raise ValueError|time\.sleep|os\._exit|wait)\('?([^')]*)'?\)+"
@@ -40,6 +41,11 @@ class FakeGateway:
         self.kernels: dict[str, FakeKernel] = {}
         self.calls: list[str] = []
         self.refuses = ""  # why no kernel can be started
+        self.places: deque[int] = deque()  # in the line for a GPU, told to who asks next, one each
+        self.resets_at_once = True
+        self.token = ""
+        self.samples: list[object] = []
+        self.wishes: list[Mapping[str, str]] = []  # of each start
         self.lost: set[str] = set()  # types of messages that never arrive
         self.silent_for = 0  # how many of the next questions get no answer
         self._holds: dict[str, anyio.Event] = {}
@@ -82,8 +88,12 @@ class FakeGateway:
             self.silent_for -= 1
             raise RuntimeFailed("The kernel gateway does not answer.")
 
-    def start(self, spec: str, id: str) -> "FakeKernel":
+    def start(self, spec: str, id: str, wishes: Mapping[str, str]) -> "FakeKernel":
         assert self._tasks is not None
+        self.wishes.append(wishes)
+        if self.places:
+            place = self.places.popleft()
+            raise NoGpu(f"No GPU is free; your place in the line is {place}.", place, 0.001)
         if self.refuses or spec != "python3":
             raise RuntimeFailed(self.refuses or f"There is no kernel '{spec}'.")
         kernel = FakeKernel(id, self)
@@ -116,6 +126,9 @@ class FakeKernel:
     requested: int = 0  # runs that have arrived
     subshells: bool = True
     heedless: bool = False  # of interrupts
+    keeps: bool = True
+    stops_at: str = ""
+    resets: list[bool] = field(default_factory=list)
     slow: anyio.Event | None = None  # no run begins before it is set
     _requests: deque[tuple[str, str]] = field(default_factory=deque)
     _asked: dict[str, str] = field(default_factory=dict)
@@ -127,7 +140,9 @@ class FakeKernel:
 
     @property
     def model(self) -> Kernel:
-        return Kernel(self.id, f"{self.id}:{self.generation}", "Fake Python", self.state, self.reason)
+        why: Literal["", "idle"] = "idle" if self.stops_at else ""
+        session = f"{self.id}:{self.generation}"
+        return Kernel(self.id, session, "Fake Python", self.state, self.reason, self.keeps, self.stops_at, why)
 
     # -- what is done to it ---------------------------------------------------------------------------------------
 
@@ -138,7 +153,10 @@ class FakeKernel:
             self._scope.cancel()
 
     def restart(self) -> None:
+        """Whoever asked for it: everyone hears of it."""
         self.abandon("The kernel was restarted.")
+        self.state = "starting"
+        self.announce("starting")
         self.generation += 1
         self.state, self.reason = "idle", ""
         self._requests.clear()
@@ -295,7 +313,8 @@ class FakeRuntime:
     """`heard` is called after each message; `swallows` is how many of the next things sent get lost on their way."""
 
     def __init__(self, gateway: FakeGateway, heard: Callable[[], None] = lambda: None) -> None:
-        self.gateway = gateway
+        self.gateway = self._ours = gateway
+        self.elsewhere: dict[str, FakeGateway] = {}  # by address
         self.swallows = 0
         self._heard = heard
         self._unsent: deque[tuple[str, str, str, Mapping[str, object], str]] = deque()
@@ -318,16 +337,33 @@ class FakeRuntime:
     def reconnect(self) -> None:
         self._reachable.set()
 
+    async def check(self, server: Address) -> None:
+        if server.url not in self.elsewhere:
+            raise RuntimeFailed(f"The Jupyter server at {server.url} does not answer.")
+        if server.token != self.elsewhere[server.url].token:
+            raise RuntimeFailed(f"The Jupyter server at {server.url} does not take this token.")
+
+    def use(self, server: Address | None) -> None:
+        self.gateway = self._ours if server is None else self.elsewhere[server.url]
+        self._unsent.clear()
+        self._seen.clear()
+
+    async def gpus(self) -> Gpus | None:
+        return None
+
+    async def usage(self, id: str) -> Sequence[object]:
+        return self.gateway.samples
+
     async def specs(self) -> list[KernelSpec]:
         return [KernelSpec("python3", "python", "Python 3 (ipykernel)")]
 
-    async def start(self, spec: str, folder: str, id: str) -> Kernel:
+    async def start(self, spec: str, folder: str, id: str, wishes: Mapping[str, str]) -> Kernel:
         await self.gateway.called("ask for a start")
-        kernel = self.gateway.start(spec, id)
+        kernel = self.gateway.start(spec, id, wishes)
         await self.gateway.called("start")
         return kernel.model
 
-    async def find(self, id: str) -> Kernel:
+    async def find(self, id: str, known: str = "") -> Kernel:
         await self.gateway.called("find")
         return self.gateway.find(id).model
 
@@ -340,6 +376,27 @@ class FakeRuntime:
         kernel = self.gateway.find(id)
         kernel.restart()
         return kernel.model
+
+    async def reset(self, id: str, folder: bool) -> Kernel:
+        await self.gateway.called("reset")
+        kernel = self.gateway.find(id)
+        if not self.gateway.resets_at_once:
+            raise NotNow("The runtime was reset just now; wait a minute.")
+        kernel.resets.append(folder)
+        kernel.restart()
+        return kernel.model
+
+    async def reset_all(self, folder: bool) -> None:
+        await self.gateway.called("reset_all")
+        if not self.gateway.resets_at_once:
+            raise NotNow("All runtimes were reset just now; wait a minute.")
+        for kernel in list(self.gateway.kernels.values()):
+            kernel.resets.append(folder)
+            kernel.restart()
+
+    async def extend(self, id: str) -> None:
+        await self.gateway.called("extend")
+        self.gateway.find(id).stops_at = ""
 
     async def shut_down(self, id: str) -> None:
         await self.gateway.called("shut_down")
