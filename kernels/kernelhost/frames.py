@@ -16,6 +16,7 @@ MAX_FRAME_BYTES: Final = 1 << 30
 _HEAD: Final = struct.Struct("<IB")
 _HIGH_BYTES: Final = 1 << 20
 _LOW_BYTES: Final = 1 << 18
+_COPIED_BYTES: Final = 1 << 16
 
 
 class Kind(IntEnum):
@@ -81,8 +82,12 @@ class Frames(asyncio.Protocol):
     def send(self, kind: Kind, payload: bytes = b"") -> None:
         """Never waits, and does nothing once the other side is gone; who sends much waits with `drain`."""
         if self._transport is not None and not self.ended:
-            self._transport.write(_HEAD.pack(len(payload), kind))
-            if payload:
+            head = _HEAD.pack(len(payload), kind)
+            if len(payload) <= _COPIED_BYTES:
+                # In one piece: two are two system calls, and wake the other side twice.
+                self._transport.write(head + payload)
+            else:
+                self._transport.write(head)
                 self._transport.write(payload)
 
     async def drain(self) -> None:
