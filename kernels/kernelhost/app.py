@@ -1,5 +1,7 @@
 """The gateway's composition root."""
 
+import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,16 +14,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kernelhost import health, reports, session_handlers, upkeep_handlers
+from kernelhost import health, reports, session_handlers, terminal_handlers, upkeep_handlers
 from kernelhost.config import Config
 from kernelhost.confining import Walls
 from kernelhost.cors import Cors
+from kernelhost.environment import kernel_environment
 from kernelhost.gpus.gpus import Gpus
 from kernelhost.gpus.policy import nvml_of
 from kernelhost.handlers import failure, routes
 from kernelhost.kernels import Kernels
 from kernelhost.opening import Opening
 from kernelhost.sessions import Sessions
+from kernelhost.terminals import Terminals
 from kernelhost.upkeep import Upkeep
 
 
@@ -53,18 +57,36 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
             upkeep = Upkeep(config, kernels)
             tasks.start_soon(watch, kernels)
             tasks.start_soon(upkeep.run)
-            kept = config.state.with_name(f"{config.state.stem}-sessions.json") if config.state is not None else None
+            kept = config.data / "sessions.json" if config.data is not None else None
             sessions = Sessions(kept, lambda id: kernels.get(id) is not None)
             given = {"kernels": kernels, "config": config, "walls": walls, "activity": activity, "upkeep": upkeep}
-            yield given | {"sessions": sessions}
+            async with terminals_of(config) as terminals:
+                yield given | {"sessions": sessions, "terminals": terminals}
             tasks.cancel_scope.cancel()
 
     app = Starlette(
-        routes=[*health.routes, *reports.routes, *upkeep_handlers.routes, *session_handlers.routes, *routes],
+        routes=[
+            *health.routes,
+            *reports.routes,
+            *upkeep_handlers.routes,
+            *session_handlers.routes,
+            *terminal_handlers.routes,
+            *routes,
+        ],
         lifespan=lifespan,
         exception_handlers={HTTPException: on_http_exception, Exception: on_error},
     )
     return Cors(Opening(app), config.origins)
+
+
+@asynccontextmanager
+async def terminals_of(config: Config) -> AsyncIterator[Terminals | None]:
+    if not config.terminals:
+        yield None
+        return
+    command = [os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh", "-l"]
+    async with Terminals(config.root, command, kernel_environment(os.environ, {})).running() as terminals:
+        yield terminals
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

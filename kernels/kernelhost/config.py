@@ -52,6 +52,7 @@ class Config:
     max_starts: int = MAX_STARTS
     max_sockets: int = MAX_SOCKETS
     gpus: GpuPolicy = GPUS
+    terminals: bool = False
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -103,6 +104,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         max_starts=given.max_starts,
         max_sockets=given.max_sockets,
         gpus=gpus,
+        terminals=given.terminals,
     )
 
 
@@ -142,6 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web page that may connect"
     )
+    terminals = "let clients open shells, which are all that the gateway's user may do"
+    parser.add_argument("--terminals", action="store_true", help=terminals)
     add_flags(parser)
     add_gpu_flags(parser)
     cull = parser.add_argument_group("ends of kernels", "Off unless asked for; people are told beforehand.")

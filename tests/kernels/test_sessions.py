@@ -1,7 +1,8 @@
 """Sessions of stock clients: over REST as jupyter_server has them, and in their file."""
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -166,3 +167,23 @@ def test_there_is_a_bound_of_sessions() -> None:
         sessions.put(Session(str(number), str(number), "", "console", "k"))
     with pytest.raises(TooManySessions):
         sessions.check_room()
+
+
+def test_a_session_is_there_for_the_next_gateway(
+    start_gateway: Callable[..., GatewayProcess], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("k")
+    kept = ("--data", str(folder / "data"))
+    first = start_gateway(*kept, folder=folder)
+    made = create(first, path="x.ipynb", type="notebook", name="x").json()
+    ended = create(first, path="y.ipynb", type="notebook").json()
+    first.delete(ended["kernel"]["id"])
+    first.end(signal.SIGKILL)
+    second = start_gateway(*kept, folder=folder)
+    assert [item["id"] for item in second.http.get("/api/sessions").json()] == [made["id"]]
+    again = create(second, path="x.ipynb", type="notebook").json()
+    assert (again["id"], again["kernel"]["id"]) == (made["id"], made["kernel"]["id"])
+    with second.channel(made["kernel"]["id"]) as channel:
+        assert channel.run("1")["status"] == "ok"
+    assert second.http.delete(f"/api/sessions/{made['id']}").status_code == 204
+    assert second.end() == 0
