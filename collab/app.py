@@ -20,7 +20,7 @@ from collab.data import Data
 from collab.executions import Executions
 from collab.feed import Feeds
 from collab.gateway import Gateway
-from collab.http import blobs, commands, errors, library, links, merges, notebooks, pages, people
+from collab.http import blobs, commands, errors, library, links, merges, notebooks, pages, people, runtimes
 from collab.jupyter_runtime import JupyterRuntime
 from collab.jupyter_server import Address
 from collab.origins import Origins
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 ROUTES: Final[list[BaseRoute]] = [
     *(
         route
-        for module in (pages, people, library, notebooks, links, blobs, merges, commands)
+        for module in (pages, people, library, notebooks, links, blobs, merges, commands, runtimes)
         for route in module.routes
     ),
     WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),

@@ -86,14 +86,14 @@ class Executions:
         attachable: tuple[str, ...] = (),
         reset_all: Callable[[User, bool], Awaitable[None]] = nobody_resets,
     ) -> None:
+        self.runtime = runtime
         self._room = room
-        self._runtime = runtime
         self._feeds = feeds
         self._reset_all = reset_all
         self._recorder = Recorder(room, store, blobs)
         self._questions = Questions(runtime)
         self._kernel = RoomKernel(room, runtime, store, self._waits)
-        self._attachment = Attachment(room, runtime, store, attachable)
+        self.attachment = Attachment(room, runtime, store, attachable)
         self._liveness = Liveness(room.id, store)
         self._history = History(room, store)
         self._flights = Flights(
@@ -119,6 +119,11 @@ class Executions:
     @property
     def live(self) -> bool:
         return self._state.live or self._state.life in ("finding", "starting", "restarting")
+
+    @property
+    def kernel(self) -> Kernel | None:
+        """As it was last seen."""
+        return self._model
 
     def snapshot(self) -> Iterable[Event]:
         self._meters.look()
@@ -269,7 +274,7 @@ class Executions:
         return kernel
 
     async def _extend(self, kernel: Kernel) -> None:
-        await self._runtime.extend(kernel.id)
+        await self.runtime.extend(kernel.id)
         await self._look()
 
     async def _reset(self, kernel: Kernel, user: User, folder: bool) -> None:
@@ -277,7 +282,7 @@ class Executions:
         async with self._kernel.turn:
             self.expect_reset(user.name)
             try:
-                await self._runtime.reset(kernel.id, folder)
+                await self.runtime.reset(kernel.id, folder)
             except RuntimeFailed:
                 self.expect_reset("")
                 raise
@@ -292,7 +297,7 @@ class Executions:
 
     async def _choose(self, choice: ChooseRuntime, user: User) -> None:
         """The language follows the kernelspec, where that is known here; files name those of other machines."""
-        specs = {spec.name: spec for spec in await self._runtime.specs()}
+        specs = {spec.name: spec for spec in await self.runtime.specs()}
         spec = specs.get(choice.kernel)
         if spec is None and choice.kernel != notebook.kernelspec(self._room.doc):
             raise RuntimeFailed(f"There is no kernel '{choice.kernel}'; there are {', '.join(specs) or 'none'}.")
@@ -306,16 +311,16 @@ class Executions:
             self._recorder.flush()
 
     async def _attach(self, url: str, token: str, user: User) -> None:
-        server = await self._attachment.check(url, token)
-        await self._move(user, lambda: self._attachment.attach(server))
-        self._room.tell(Notice(f"{user.name} attached {self._attachment.title}.", user.id))
+        server = await self.attachment.check(url, token)
+        await self._move(user, lambda: self.attachment.attach(server))
+        self._room.tell(Notice(f"{user.name} attached {self.attachment.title}.", user.id))
         self._do(rules.RequestStart())
 
     async def _detach(self, user: User) -> None:
-        if self._attachment.server is None:
+        if self.attachment.server is None:
             raise RuntimeFailed("No Jupyter server is attached.")
-        title = self._attachment.title
-        await self._move(user, self._attachment.detach)
+        title = self.attachment.title
+        await self._move(user, self.attachment.detach)
         self._room.tell(Notice(f"{user.name} detached {title}.", user.id))
 
     async def _move(self, user: User, change: Callable[[], Awaitable[None]]) -> None:
@@ -429,7 +434,7 @@ class Executions:
                 state.by,
                 model.stops_at if model is not None else "",
                 model.stops_why if model is not None else "",
-                self._attachment.server.url if self._attachment.server is not None else "",
+                self.attachment.server.url if self.attachment.server is not None else "",
                 state.place,
             ),
             QueueChanged(
@@ -467,7 +472,7 @@ class Executions:
             if self._kernel.current is not kernel:
                 return
             try:
-                fresh = await self._runtime.restart(kernel.id)
+                fresh = await self.runtime.restart(kernel.id)
             except RuntimeFailed as error:
                 if self._kernel.current is kernel:
                     self._lost(str(error))
@@ -502,12 +507,12 @@ class Executions:
     def _show(self, model: Kernel | None) -> None:
         """What people see of it. Not `current`, which names the process that tasks wait for."""
         self._model = model
-        self._meters.follow(None if self._feeds is None else self._feeds.of(self._attachment.server), model)
+        self._meters.follow(None if self._feeds is None else self._feeds.of(self.attachment.server), model)
 
     async def _listen(self, kernel: str, after: str, scope: anyio.CancelScope) -> None:
         with scope:
             try:
-                await self._runtime.listen(kernel, after, self._receive, self._connected)
+                await self.runtime.listen(kernel, after, self._receive, self._connected)
             except KernelGone as error:
                 self._lost(str(error), is_gone=True)
 
@@ -532,7 +537,7 @@ class Executions:
         now: Kernel | None = None
         reason = ""
         try:
-            now = await self._runtime.find(kernel.id)
+            now = await self.runtime.find(kernel.id)
         except KernelGone as error:
             reason = str(error)
         except RuntimeFailed:
@@ -592,7 +597,7 @@ class Executions:
         """When the kernel is to end by itself may have changed."""
         kernel = self._kernel.current
         try:
-            now = await self._runtime.find(kernel.id) if kernel is not None else None
+            now = await self.runtime.find(kernel.id) if kernel is not None else None
         except RuntimeFailed:
             return
         finally:
@@ -638,7 +643,7 @@ class Executions:
                 self._recorder.adopt()
             if left.running is not None and left.running.is_stale:
                 self._recorder.expect(left.running.run.cell)
-            await self._attachment.restore()
+            await self.attachment.restore()
             kernel, reason = await self._kernel.find(was_running=left.running is not None)
             if kernel is not None and left.running is not None:
                 await self._restore(kernel, left.running)
@@ -659,7 +664,7 @@ class Executions:
         if not kernel.keeps or left.session != kernel.session or not self._recorder.has_lost(cell):
             return
         try:
-            said = await self._runtime.history(kernel.id, left.id, read_heard(self._room.doc, kernel.session).cursor)
+            said = await self.runtime.history(kernel.id, left.id, read_heard(self._room.doc, kernel.session).cursor)
         except KernelGone:
             return
         events = [messages.to_event({"header": message.header, "content": message.content}) for message in said or ()]

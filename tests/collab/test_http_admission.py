@@ -30,6 +30,9 @@ VIEWERS: dict[tuple[str, str], int] = {
     ("DELETE", "/api/notebooks/{id}/links/{link}"): 403,
     ("GET", "/api/notebooks/{id}/blobs/{sha256}"): 404,
     ("POST", "/api/notebooks/{id}/commands"): 400,
+    ("GET", "/api/notebooks/{id}/runtime"): 403,
+    ("GET", "/api/notebooks/{id}/runtime/usage"): 200,
+    ("GET", "/api/notebooks/{id}/runs"): 200,
 }
 CHANGES = [way for way in VIEWERS if way[0] != "GET"]
 
