@@ -11,6 +11,8 @@ interface Props {
   readonly history: History;
   readonly measure: Measure;
   readonly now: number;
+  /** How far back it goes, in ms. */
+  readonly span: number;
   readonly top: number;
   /** Drawn when it is within sight. */
   readonly limit: number | null;
@@ -19,11 +21,11 @@ interface Props {
   readonly cursor: number | null;
 }
 
-/** An hour of one number as a line over a soft area, with the times at which cells ran behind it. Only for the eye: the
+/** One number over time as a line over a soft area, with the times at which cells ran behind it. Only for the eye: the
  * slider under the charts tells each moment in words. */
-export function Chart({ history, measure, now, top, limit, stretches, cursor }: Props) {
-  const lines = useMemo(() => linesOf(history, measure, now, COLUMNS), [history, measure, now]);
-  const x = (at: number): number => Math.max(0, Math.min(COLUMNS, (1 - (now - at) / HOUR_MS) * COLUMNS));
+export function Chart({ history, measure, now, span, top, limit, stretches, cursor }: Props) {
+  const lines = useMemo(() => linesOf(history, measure, { now, span }, COLUMNS), [history, measure, now, span]);
+  const x = (at: number): number => Math.max(0, Math.min(COLUMNS, (1 - (now - at) / span) * COLUMNS));
   const y = (value: number): number => HEIGHT - (Math.min(value, top) / top) * (HEIGHT - HEAD);
   return (
     <svg className="chart" viewBox={`0 0 ${COLUMNS} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">

@@ -107,22 +107,23 @@ interface Props {
   readonly usage: RuntimeUsage | null;
 }
 
-/** One chart a resource, all with the same hour, and one slider to look back in them. */
+/** One chart a resource, all of the same time, and one slider to look back in them. */
 export function Charts({ session, history, usage }: Props) {
   // Seconds before now; 0 is now.
   const [back, setBack] = useState(0);
   const now = useNow(history.at(-1)?.at ?? 0);
   const rows = rowsOf(usage, history);
   const stretches = stretchesOf(history);
+  const span = spanOf(history, now);
   const cursor = back === 0 ? null : now - back * 1000;
-  const sample = cursor === null ? (history.at(-1) ?? null) : sampleAt(history, cursor);
+  const sample = cursor === null ? (usage?.kernel ?? null) : sampleAt(history, cursor);
   const words = momentWords(session, sample, rows, back);
 
   const look = (event: PointerEvent<HTMLElement>): void => {
     const chart = event.currentTarget.querySelector(".chart")?.getBoundingClientRect();
     if (chart === undefined || chart.width === 0) return;
     const part = (event.clientX - chart.left) / chart.width;
-    setBack(Math.max(0, Math.min(HOUR_MS / 1000, Math.round(((1 - part) * HOUR_MS) / 1000))));
+    setBack(Math.round((Math.max(0, Math.min(1, 1 - part)) * span) / 1000));
   };
 
   return (
@@ -143,6 +144,7 @@ export function Charts({ session, history, usage }: Props) {
                 history={history}
                 measure={measure}
                 now={now}
+                span={span}
                 top={top}
                 limit={limit}
                 stretches={stretches}
@@ -157,14 +159,14 @@ export function Charts({ session, history, usage }: Props) {
         className="chart-time"
         aria-label="Look back"
         aria-valuetext={words}
-        min={-HOUR_MS / 1000}
+        min={-span / 1000}
         max={0}
         step={STEP_S}
         value={-back}
         onChange={(event) => setBack(-Number(event.target.value))}
       />
       <p className="chart-axis">
-        <span>1 h ago</span>
+        <span>{ago(now - span, now)}</span>
         <span>{back === 0 ? "" : `${clock(back * 1000)} ago`}</span>
         <span>now</span>
       </p>

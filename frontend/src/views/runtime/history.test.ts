@@ -1,10 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { KernelUsage } from "../../session/usage.ts";
-import { append, type History, HOUR_MS, linesOf, merge, peak, sampleAt, stretchesOf, topOf } from "./history.ts";
+import {
+  append,
+  type History,
+  HOUR_MS,
+  linesOf,
+  merge,
+  peak,
+  sampleAt,
+  spanOf,
+  stretchesOf,
+  topOf,
+} from "./history.ts";
 
 const MIB = 1024 ** 2;
 const NOW = 10 * HOUR_MS;
+const HOUR = { now: NOW, span: HOUR_MS };
 
 /** A sample so many seconds before now. */
 function sample(ago: number, memoryBytes: number | null = 0, cell: string | null = null): KernelUsage {
@@ -44,8 +56,8 @@ describe("the history", () => {
 describe("lines", () => {
   test("break where nobody measured, and leave out what is no number", () => {
     const history = [sample(1800, 1), sample(1790, null), sample(1780, 2), sample(0, 3)];
-    expect(linesOf(history, memory, NOW, 1000).map((line) => line.map(({ value }) => value))).toEqual([[1, 2], [3]]);
-    expect(linesOf(history, memory, NOW, 1000)[1]).toEqual([{ x: 1, value: 3 }]);
+    expect(linesOf(history, memory, HOUR, 1000).map((line) => line.map(({ value }) => value))).toEqual([[1, 2], [3]]);
+    expect(linesOf(history, memory, HOUR, 1000)[1]).toEqual([{ x: 1, value: 3 }]);
   });
 
   test("have few points and lose no peak, whatever was measured", () => {
@@ -53,13 +65,19 @@ describe("lines", () => {
     fc.assert(
       fc.property(values, fc.integer({ min: 1, max: 100 }), (measured, columns) => {
         const history = measured.map((value, at) => sample((measured.length - at) * 7, value));
-        const points = linesOf(history, memory, NOW, columns).flat();
+        const points = linesOf(history, memory, HOUR, columns).flat();
         expect(points.length).toBeLessThanOrEqual(columns + 1);
         expect(Math.max(...points.map(({ value }) => value))).toBe(Math.max(...measured));
         expect(points.every(({ x }, at) => x >= (points[at - 1]?.x ?? 0) && x <= 1)).toBe(true);
       }),
     );
   });
+});
+
+test("what is shown grows with the runtime's age, to an hour", () => {
+  const shown = (ago: number): number => spanOf([sample(ago), sample(0)], NOW) / 60_000;
+  expect([0, 300, 301, 900, 901, 3600, 5000].map(shown)).toEqual([5, 5, 15, 15, 60, 60, 60]);
+  expect(spanOf([], NOW) / 60_000).toBe(5);
 });
 
 test("stretches tell which cell used how much at most, run by run", () => {

@@ -34,17 +34,31 @@ export function peak(history: History, measure: Measure): number {
   return history.reduce((most, sample) => Math.max(most, measure(sample) ?? 0), 0);
 }
 
+/** How much of the hour is shown: a young runtime's few minutes would be a sliver of it. */
+const SPANS_MS = [5 * 60_000, 15 * 60_000, HOUR_MS] as const;
+
+export function spanOf(history: History, now: number): number {
+  const age = now - (history[0]?.at ?? now);
+  return SPANS_MS.find((span) => age <= span) ?? HOUR_MS;
+}
+
+/** The time that charts show, up to now. */
+export interface Window {
+  readonly now: number;
+  readonly span: number;
+}
+
 export interface Point {
-  /** 0 an hour ago, 1 now. */
+  /** 0 at the beginning of what is shown, 1 now. */
   readonly x: number;
   readonly value: number;
 }
 
-/** One line a stretch without gaps. At most `columns` points an hour, each the most of its time: a peak is never lost. */
+/** One line a stretch without gaps. At most `columns` points, each the most of its time: a peak is never lost. */
 export function linesOf(
   history: History,
   measure: Measure,
-  now: number,
+  { now, span }: Window,
   columns: number,
 ): readonly (readonly Point[])[] {
   const lines: Point[][] = [];
@@ -53,7 +67,7 @@ export function linesOf(
   let before = Number.NEGATIVE_INFINITY;
   for (const sample of history) {
     const value = measure(sample);
-    const x = 1 - (now - sample.at) / HOUR_MS;
+    const x = 1 - (now - sample.at) / span;
     if (value === null || x < 0 || x > 1) continue;
     if (sample.at - before > GAP_MS) {
       line = [];
