@@ -1,5 +1,7 @@
 /** The HTTP half of the server's API (ARCHITECTURE.md, "HTTP"). Every failure is an Error whose message is for people. */
 
+import type { CellType } from "./notebook/schema.ts";
+
 export interface Me {
   readonly id: string;
   readonly name: string;
@@ -100,6 +102,20 @@ export const revokeLink = (id: string, link: string): Promise<unknown> =>
   request("DELETE", path(id, `/links/${encodeURIComponent(link)}`));
 
 export const path = (id: string, rest = ""): string => `/api/notebooks/${encodeURIComponent(id)}${rest}`;
+
+/** What became of offline work of an earlier epoch. */
+export interface Merged {
+  readonly merged: number;
+  readonly unmerged: readonly {
+    readonly cell: string;
+    readonly type: CellType;
+    readonly source: string;
+    readonly why: string;
+  }[];
+}
+
+export const mergeEarlier = (id: string, epoch: number, work: Uint8Array<ArrayBuffer>): Promise<Merged> =>
+  request<Merged>("POST", `${path(id)}/merge?epoch=${epoch}`, new Blob([work]));
 
 export async function request<T>(method: string, url: string, body?: object | Blob): Promise<T> {
   let response: Response;

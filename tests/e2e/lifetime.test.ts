@@ -1,5 +1,7 @@
 /** What must survive: crashes of the server, closed browsers, lost connections. */
-import type { Browser } from "puppeteer-core";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import type { Browser, Page } from "puppeteer-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   type BrowserName,
@@ -9,7 +11,9 @@ import {
   joined,
   launch,
   outputText,
+  PYTHON,
   press,
+  ROOT,
   type Server,
   saved,
   signIn,
@@ -99,4 +103,81 @@ describe.each<BrowserName>(["chromium", "firefox"])("in %s", (name) => {
     expect(text.length).toBe("shared from-one from-two ".length);
     expect(joined((await exported(server, notebook)).cells[0]?.source ?? "")).toBe(text);
   });
+
+  it("work done offline before a notebook was rebuilt is merged, and what has no place is kept as text", async () => {
+    const notebook = await create(server, ["one\ntwo\nthree", "other", "contested"], "Rebuilt");
+    const page = await signIn(browser, server, `/n/${notebook}`);
+    await waitForSync(page, 3);
+    await server.kill();
+    await typeInto(page, 1, " offline");
+    await typeInto(page, 3, " by me");
+    await saved(page, "Offline");
+    await kept(page, notebook);
+    const back = await page.browserContext().newPage();
+    await page.close();
+    await rebuild(server, notebook, { contested: "contested by others" });
+    await server.start();
+    await back.goto(`${server.url}/n/${notebook}`);
+    await waitForSync(back, 3);
+    await eventually("the offline line", async () => (await sourceOf(back, 1)) === "one\ntwo\nthree offline");
+    expect((await exported(server, notebook)).cells.map(({ source }) => joined(source))).toEqual([
+      "one\ntwo\nthree offline",
+      "other",
+      "contested by others",
+    ]);
+    await back.waitForSelector("::-p-aria([role='button'][name='Recovered work'])");
+    const text = await back.evaluate((id) => localStorage.getItem(`collab.recovered.${id}`), notebook);
+    expect(text).toContain("contested by me");
+  });
 });
+
+/** Until the copy in the browser is written: transactions of one store come one after the other. */
+async function kept(page: Page, notebook: string): Promise<void> {
+  const updates = await page.evaluate(
+    (name) =>
+      new Promise<number>((done, failed) => {
+        const opening = indexedDB.open(name);
+        opening.onerror = () => failed(opening.error);
+        opening.onsuccess = () => {
+          const counting = opening.result.transaction(["updates"], "readonly").objectStore("updates").count();
+          counting.onsuccess = () => {
+            opening.result.close();
+            done(counting.result);
+          };
+        };
+      }),
+    `collab:${notebook}:1`,
+  );
+  expect(updates).toBeGreaterThan(1);
+}
+
+/** A new epoch for a notebook of a server that is not running, with some sources changed in it. */
+async function rebuild(server: Server, notebook: string, changed: Record<string, string>): Promise<void> {
+  const done = spawnSync(PYTHON, ["-c", REBUILD, join(server.data, "collab.sqlite"), notebook, JSON.stringify(changed)], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  expect(done.stderr).toBe("");
+}
+
+const REBUILD = `
+import asyncio, json, sys
+from pathlib import Path
+from collab import notebook
+from collab.compaction import rebuilt
+from collab.room import load_doc
+from collab.store.sqlite import open_sqlite
+
+async def main(database, id, changed):
+    async with open_sqlite(Path(database)) as store:
+        found = await store.load(id)
+        doc = await load_doc(found.updates)
+        end = doc.get_update()
+        for cell in notebook.order(doc):
+            source = notebook.cell_source(doc, cell)
+            if source in changed:
+                notebook.replace_by_diff(notebook.roots(doc).cells[cell]["source"], changed[source])
+        assert await store.rebase(id, found.epoch, found.seq, end, rebuilt(doc))
+
+asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
+`;

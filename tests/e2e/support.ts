@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import puppeteer, { type Browser, type ElementHandle, type Page } from "puppeteer-core";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
-const PYTHON = join(ROOT, ".venv/bin/python");
+export const PYTHON = join(ROOT, ".venv/bin/python");
 export const MOD = "Control";
 
 export type BrowserName = "chromium" | "firefox";

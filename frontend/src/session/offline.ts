@@ -14,12 +14,14 @@ export interface OfflineCopy {
 /** Merges what is kept into `doc` and keeps what comes. Null when this browser keeps nothing. */
 export type OpenCopy = (doc: Y.Doc, notebookId: string, epoch: number) => Promise<OfflineCopy | null>;
 
+export const copyName = (notebookId: string, epoch: number | ""): string => `collab:${notebookId}:${epoch}`;
+
 // A browser that keeps nothing (a private window) must not keep the notebook from opening.
 const LOAD_WITHIN_MS = 3_000;
 
 export const openOfflineCopy: OpenCopy = async (doc, notebookId, epoch) => {
   if (typeof indexedDB === "undefined") return null;
-  const persistence = new IndexeddbPersistence(`collab:${notebookId}:${epoch}`, doc);
+  const persistence = new IndexeddbPersistence(copyName(notebookId, epoch), doc);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const outcome = await Promise.race([
     persistence.whenSynced.then(() => "loaded" as const),

@@ -83,6 +83,26 @@ export function keepRecovered(
   return kept;
 }
 
+const flagOf = (notebookId: string, epoch: number): string => `collab.unsaved.${notebookId}.${epoch}`;
+
+/** So that a later visit knows whether the copy of this epoch holds what the server has not. */
+export function noteUnsaved(storage: TextStorage | null, notebookId: string, epoch: number, unsaved: boolean): void {
+  try {
+    if (unsaved) storage?.setItem(flagOf(notebookId, epoch), "yes");
+    else storage?.removeItem(flagOf(notebookId, epoch));
+  } catch {
+    // Storage is full or forbidden; then so is the copy.
+  }
+}
+
+export function wasUnsaved(storage: TextStorage | null, notebookId: string, epoch: number): boolean {
+  try {
+    return storage?.getItem(flagOf(notebookId, epoch)) === "yes";
+  } catch {
+    return false;
+  }
+}
+
 /** As a notebook file that can be uploaded or opened anywhere. */
 export function recoveredNotebook({ title, reason, cells }: Recovered): object {
   return {

@@ -687,7 +687,7 @@ describe("the end", () => {
     { code: 4401, forgotten: false, kept: false }, // it is merged after the next sign-in
     { code: 4403, forgotten: false, kept: true },
     { code: 4404, forgotten: false, kept: true },
-    { code: 4409, forgotten: true, kept: true },
+    { code: 4409, forgotten: false, kept: false }, // it is merged by content after a reload
     { code: 4413, forgotten: true, kept: true },
     { code: 4422, forgotten: true, kept: true },
   ])("$code with unsaved words: copy forgotten $forgotten, text kept $kept", async ({ code, forgotten, kept }) => {
@@ -780,6 +780,23 @@ describe("the kept copy", () => {
     session.close();
     expect(fates).toEqual(["opened n 1", "closed"]);
   });
+});
+
+test("copies of earlier epochs are merged once, when this one is here, and what is left of them is recovered work", async () => {
+  const server = serverOf("a");
+  const asked: number[] = [];
+  const work = { at: 1, title: "T", reason: "Why.", cells: [{ type: "code", source: "x" }], taken: false } as const;
+  const session = await join(server, {
+    earlier: async (epoch) => {
+      asked.push(epoch);
+      return [work];
+    },
+  });
+  await settle();
+  connectionOf(server).close(1012);
+  await pass(300);
+  expect(asked).toEqual([1]);
+  expect(session.store.getState().recovered).toEqual([work]);
 });
 
 test("a closed session sends what waits, and then nothing more happens", async () => {

@@ -12,7 +12,7 @@ import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
 import { createOutgoing } from "./outgoing.ts";
 import { peopleOf, samePeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
-import { browserStorage, keepRecovered, readRecovered, recover } from "./recovered.ts";
+import { browserStorage, keepRecovered, noteUnsaved, readRecovered, recover } from "./recovered.ts";
 import * as saving from "./saving.ts";
 import { createSocket } from "./socket.ts";
 import { type PresenceState, type Session, type SessionOptions, type SessionState, stateAtFirst } from "./state.ts";
@@ -33,8 +33,10 @@ const MOST_UPDATE_BYTES = 1_000_000;
 const EDITING_ROLES: readonly string[] = ["editor", "owner"];
 const LOWERED = "Your role was lowered before it was saved.";
 const SIGN_IN = 4401;
-// What the server refused would be refused again after a reload, and 4409 is another life of the notebook.
-const USELESS_AFTER: readonly number[] = [4400, 4409, 4413, 4422];
+// The notebook was rebuilt: what is in the copy is merged by content after a reload.
+const OTHER_EPOCH = 4409;
+// What the server refused would be refused again after a reload.
+const USELESS_AFTER: readonly number[] = [4400, 4413, 4422];
 
 export function openSession(options: SessionOptions): Session {
   const doc = new Y.Doc();
@@ -76,7 +78,10 @@ export function openSession(options: SessionOptions): Session {
     const now = Date.now();
     const save = mayEdit() || !state.connected ? saving.saveState(state, now) : "Saved";
     const saveReason = save === "Not saved" ? state.trouble : "";
-    if (unsaved !== shown.unsaved) store.setState({ unsaved });
+    if (unsaved !== shown.unsaved) {
+      store.setState({ unsaved });
+      if (shown.epoch !== null) noteUnsaved(storage, options.notebookId, shown.epoch, unsaved);
+    }
     // Before the first join there is nothing to say but that it comes.
     if (phase === "connecting") return;
     if (save !== shown.save || saveReason !== shown.saveReason) store.setState({ save, saveReason });
@@ -158,6 +163,22 @@ export function openSession(options: SessionOptions): Session {
         isLoading = false;
         if (closed) void opened?.close();
         else copy = opened;
+      });
+  };
+
+  let merging = false;
+  /** Once, when this epoch's content is here: what comes of it arrives as anybody's edits do. */
+  const mergeEarlier = (): void => {
+    const { epoch } = store.getState();
+    if (merging || epoch === null || options.earlier === undefined || !mayEdit()) return;
+    merging = true;
+    void options
+      .earlier(epoch)
+      .catch(() => []) // a browser whose storage is broken keeps nothing
+      .then((work) => {
+        if (closed || work.length === 0) return;
+        const { recovered } = store.getState();
+        store.setState({ recovered: keepRecovered(storage, options.notebookId, [...work, ...recovered]) });
       });
   };
 
@@ -266,6 +287,7 @@ export function openSession(options: SessionOptions): Session {
         Y.applyUpdate(doc, frame.update, remote);
         store.setState({ phase: "synced" });
         showSaving(state);
+        mergeEarlier();
         break;
       case "update":
         Y.applyUpdate(doc, frame.update, remote);
@@ -303,7 +325,8 @@ export function openSession(options: SessionOptions): Session {
     presence.forgetOthers();
     if (final && !closed) {
       store.setState({ phase: "ended", ended: { code, reason } });
-      if (unsaved && code !== SIGN_IN) keepForLater(reason);
+      const isKept = code === SIGN_IN || (code === OTHER_EPOCH && copy !== null);
+      if (unsaved && !isKept) keepForLater(reason);
       if (USELESS_AFTER.includes(code)) void copy?.forget().catch(() => {}); // it is read again, and refused again
     } else if (phase === "synced") store.setState({ phase: "offline" });
     showSaving({ ...saving.NOTHING_SENT, unsent: unsaved });

@@ -88,6 +88,8 @@ export interface SessionOptions {
   readonly offline?: boolean | OpenCopy;
   /** Where work goes that the server refused: localStorage beside a copy in IndexedDB; null: only this session knows. */
   readonly storage?: TextStorage | null;
+  /** Merges what the browser kept of epochs before this one; gives what could not be merged. */
+  readonly earlier?: (epoch: number) => Promise<readonly Recovered[]>;
 }
 
 export const NO_RUNTIME: RuntimeState = {

@@ -4,6 +4,7 @@ import { perform } from "../../actions";
 import { getNotebook, type Me, type NotebookInfo } from "../../api";
 import { orderedIds } from "../../notebook/schema";
 import { createFrames } from "../../outputs/frames";
+import { browserCopies, mergeCopies } from "../../session/earlier";
 import { openSession } from "../../session/session";
 import { alarm } from "../shared/announcements";
 import { Failure } from "../shared/Failure";
@@ -68,6 +69,7 @@ function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
     notebookId: id,
     url: `${scheme}://${location.host}/api/notebooks/${encodeURIComponent(id)}/socket`,
     offline: true,
+    earlier: (epoch) => mergeCopies(browserCopies(id), epoch, Date.now()),
   });
   const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
   const frames = createFrames({

@@ -9,7 +9,7 @@ export function endedWords(code: number, reason: string): string {
     case 4404:
       return "This notebook is not there any more: its owner moved it to the trash or deleted it.";
     case 4409:
-      return "This notebook was put back to an earlier state. Reload to go on from there.";
+      return "This notebook was rebuilt to free it of its past. Reload to go on: what you wrote meanwhile is merged.";
     case 4413:
       return "This notebook has become too large to be sent. Clear large outputs or split it in two.";
     case 4422:
