@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { type History, HOUR_MS, linesOf, type Measure, type Stretch } from "./history";
+import { type History, linesOf, type Measure, type Stretch } from "./history";
 
 /** Points across: about one a pixel of the pane. */
 const COLUMNS = 320;

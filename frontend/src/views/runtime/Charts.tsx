@@ -4,7 +4,7 @@ import type { KernelUsage, RuntimeUsage } from "../../session/usage";
 import { ago, clock } from "../shared/time";
 import { bytes, cpuWords } from "./amounts";
 import { Chart } from "./Chart";
-import { type History, HOUR_MS, type Measure, peak, sampleAt, stretchesOf, topOf } from "./history";
+import { type History, type Measure, peak, sampleAt, spanOf, stretchesOf, topOf } from "./history";
 import { placeOf } from "./place";
 
 const STEP_S = 10;
