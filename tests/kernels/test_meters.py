@@ -96,7 +96,12 @@ async def test_the_frame_is_what_the_page_gets() -> None:
             gpus = [{"uuid": "GPU-1", "memory_bytes": 7, "utilisation": 50.0}]
             usage = {"at": "1970-01-01T00:00:00.000000Z", "cpu_percent": 1.0, "memory_bytes": 2, "processes": 3}
             usage |= {"disk_bytes": None, "gpus": gpus, "request": None}
-            machine = {"cpu_percent": 10.0, "cpu_count": 2, "memory_bytes": 3, "memory_total_bytes": 4}
+            machine: dict[str, object] = {
+                "cpu_percent": 10.0,
+                "cpu_count": 2,
+                "memory_bytes": 3,
+                "memory_total_bytes": 4,
+            }
             machine |= {"disk_bytes": 5, "disk_total_bytes": 6, "gpus": []}
             assert json.loads(meters.frame()) == {"type": "usage", "machine": machine, "kernels": {"k": usage}}
             assert meters.frame() is meters.frame()
