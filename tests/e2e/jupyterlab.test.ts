@@ -17,6 +17,7 @@ const CELLS = [
 let folder = "";
 let browser: Browser;
 let page: Page;
+let address = "";
 const started: ChildProcess[] = [];
 
 /** A program of our environment, in a home of its own, once it has said where it listens. */
@@ -48,8 +49,8 @@ beforeAll(async () => {
   const args = ["--allow-root", "--no-browser", "--port=0", `--ServerApp.root_dir=${notebooks}`, `--gateway-url=${gateway}`];
   args.push(`--IdentityProvider.token=${TOKEN}`, "--LabApp.extension_manager=readonly", "--LanguageServerManager.autodetect=False");
   args.push("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate");
+  args.push("--LabApp.expose_app_in_browser=True");
   const url = program("jupyterlab", args, { JUPYTER_GATEWAY_AUTH_TOKEN: TOKEN }, /(http:\/\/127\.0\.0\.1:\d+)\//);
-  let address = "";
   [address, browser] = await Promise.all([url, launch("chromium")]);
   page = await browser.newPage();
   await page.setViewport({ width: 1280, height: 900 });
@@ -130,4 +131,50 @@ it("opens a notebook, runs, interrupts, asks, comes back and restarts", async ()
   await run(3);
   await shows(3, "x is gone");
   expect(await page.$(".jp-Dialog")).toBeNull();
+}, 90_000);
+
+/** JupyterLab's own services package in the page, on a gateway of another origin: sessions, the v1 codec, terminals. */
+it("lets a page of another origin have sessions and terminals", async () => {
+  const root = await mkdtemp(join(folder, "direct-"));
+  const args = ["--port", "0", "--root", root, "--terminals", "--allow-origin", address];
+  const gateway = await program("kernelhost.cli", args, { KERNELHOST_TOKEN: TOKEN }, /Kernels at (\S+)/);
+  const seen = await page.evaluate(
+    async (url, token) => {
+      const services = Reflect.get(window, "jupyterapp").serviceManager;
+      const wsUrl = url.replace("http", "ws");
+      const serverSettings = { ...services.serverSettings, baseUrl: `${url}/`, wsUrl: `${wsUrl}/`, token, appendToken: true };
+      const kernelManager = new services.kernels.constructor({ serverSettings });
+      const sessions = new services.sessions.constructor({ serverSettings, kernelManager });
+      const session = await sessions.startNew({ path: "direct.ipynb", name: "direct", type: "notebook", kernel: { name: "python3" } });
+      let printed = "";
+      const future = session.kernel.requestExecute({ code: "print(6 * 7)" });
+      future.onIOPub = (message: { content: { text?: string } }) => {
+        printed += message.content.text ?? "";
+      };
+      const reply = await future.done;
+      await session.setPath("moved.ipynb");
+      await sessions.refreshRunning();
+      const paths = [...sessions.running()].map((model: { path: string }) => model.path);
+      await session.kernel.restart();
+      const again = await session.kernel.requestExecute({ code: "1" }).done;
+      await session.shutdown();
+      const terminals = new services.terminals.constructor({ serverSettings });
+      const terminal = await terminals.startNew();
+      const shown = await new Promise((found) => {
+        let text = "";
+        terminal.messageReceived.connect((_: unknown, message: { type: string; content: string[] }) => {
+          text += message.type === "stdout" ? message.content.join("") : "";
+          if (text.includes("forty42")) found("forty42");
+        });
+        terminal.send({ type: "stdin", content: ["echo forty$((6*7))\r"] });
+      });
+      await terminal.shutdown();
+      await terminals.refreshRunning();
+      const left = [...terminals.running()].length;
+      return { printed, status: reply.content.status, paths, again: again.content.execution_count, shown, left };
+    },
+    gateway,
+    TOKEN,
+  );
+  expect(seen).toEqual({ printed: "42\n", status: "ok", paths: ["moved.ipynb"], again: 1, shown: "forty42", left: 0 });
 }, 90_000);
