@@ -56,7 +56,7 @@ beforeAll(async () => {
   await page.setViewport({ width: 1280, height: 900 });
   page.on("dialog", (leave) => leave.accept());
   await page.goto(`${address}/lab/tree/lab.ipynb?reset&token=${TOKEN}`);
-}, 90_000);
+}, 180_000);
 
 afterAll(async () => {
   await browser?.close();
@@ -131,7 +131,7 @@ it("opens a notebook, runs, interrupts, asks, comes back and restarts", async ()
   await run(3);
   await shows(3, "x is gone");
   expect(await page.$(".jp-Dialog")).toBeNull();
-}, 90_000);
+}, 180_000);
 
 /** JupyterLab's own services package in the page, on a gateway of another origin: sessions, the v1 codec, terminals. */
 it("lets a page of another origin have sessions and terminals", async () => {
@@ -177,4 +177,4 @@ it("lets a page of another origin have sessions and terminals", async () => {
     TOKEN,
   );
   expect(seen).toEqual({ printed: "42\n", status: "ok", paths: ["moved.ipynb"], again: 1, shown: "forty42", left: 0 });
-}, 90_000);
+}, 180_000);
