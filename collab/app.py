@@ -32,6 +32,7 @@ from collab.sockets import notebook_socket
 from collab.store.blobs import Blobs
 from collab.store.sqlite import open_sqlite
 from collab.store.store import StoreError
+from collab.sweeping import sweep_with
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
 
             stack.push_async_callback(end)  # when the Rooms are closed, so that none of them sees its kernel die
             await _first_notebook(store, kept, data)
-            rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s).running())
+            sweep = sweep_with(store, kept)
+            rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s, sweep=sweep).running())
             resets.rooms = rooms
             auth = Auth(store, data.token, data.secret)
             yield {"services": Services(config, store, kept, rooms, auth)}

@@ -30,6 +30,7 @@ _MAX_WANTED: Final = 10_000
 _OUTGROWN_BYTES: Final = 1 << 20
 _OUTGROWN_TIMES: Final = 4
 _MANY_CLIENTS: Final = 2_000
+_OF_CELLS: Final = ("outputs", "runs")
 
 
 class Unsound(Exception):
@@ -38,14 +39,17 @@ class Unsound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """One update that stands for a log; `start` is what a new epoch would begin with, where one is worth it."""
+    """One update that stands for a log, and the Blobs that its outputs name; `start` is what a new epoch would begin
+    with, where one is worth it."""
 
     snapshot: bytes
     start: bytes | None = None
+    blobs: frozenset[str] = frozenset()
 
 
 Pack: TypeAlias = Callable[[Sequence[bytes]], Awaitable[Packed]]
 Rebase: TypeAlias = Callable[[NotebookId, Log, bytes, bytes], Awaitable[None]]
+Sweep: TypeAlias = Callable[[NotebookId, frozenset[str]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -96,17 +100,19 @@ def pack(updates: Sequence[bytes]) -> Packed:
         raise Unsound("The log has updates whose predecessors are missing.")
     if _clocks(again.get_state()) != _clocks(doc.get_state()) or _content(again) != _content(doc):
         raise Unsound("A snapshot does not read like the log that it was made from.")
-    return Packed(snapshot, _start(doc, len(snapshot)))
+    return Packed(snapshot, _start(doc, len(snapshot)), notebook.blobs_of(doc))
 
 
 class Compactor:
     """One log at a time, whoever asks. When too many wait, the rest is for the next time they are opened."""
 
-    def __init__(self, store: UpdateLog, pack: Pack, rebase: Rebase) -> None:
-        """`rebase` is called with a log that is worth a new epoch, its end and the new one's start."""
+    def __init__(self, store: UpdateLog, pack: Pack, rebase: Rebase, sweep: Sweep) -> None:
+        """`rebase` is called with a log that is worth a new epoch, its end and the new one's start; `sweep` with the
+        Blobs that a Notebook names, which are all that it needs."""
         self._store = store
         self._pack = pack
         self._rebase = rebase
+        self._sweep = sweep
         self._wanted: dict[NotebookId, Growth] = {}
         self._work = asyncio.Event()
 
@@ -133,11 +139,12 @@ class Compactor:
             packed = await self._pack(found.updates)
             await self._store.compact(id, found.epoch, found.seq, packed.snapshot)
             growth.snapshot = len(packed.snapshot)
+            await self._sweep(id, packed.blobs)
             if packed.start is not None:
                 await self._rebase(id, found, packed.snapshot, packed.start)
         except NoNotebook:
             log.debug("A notebook was deleted before its log was packed", extra={"notebook": id})
-        except (StoreError, Unsound, BrokenWorkerProcess) as error:
+        except (StoreError, Unsound, BrokenWorkerProcess, OSError) as error:
             log.error("A log cannot be packed and stays as it is", extra={"notebook": id, "reason": str(error)})
         growth.add(-before[0], -before[1])
 
@@ -150,20 +157,22 @@ def _start(doc: NotebookDoc, size: int) -> bytes | None:
     start = rebuilt(doc)
     if size <= _OUTGROWN_TIMES * len(start) and not many:
         return None
-    if _content(_replayed([start])) != _content(doc):
+    if _content(_replayed([start]), whole=False) != _content(doc, whole=False):
         raise Unsound("A rebuilt document does not read like the one that it was made from.")
     return start
 
 
 def rebuilt(doc: NotebookDoc) -> bytes:
-    """What a fresh document with the same content begins with: nothing of its past, and one client."""
+    """What a fresh document with the same content begins with: nothing of its past, one client, and no outputs and run
+    marks of cells that are gone (crdt.md S7)."""
     fresh: NotebookDoc = Doc()
-    roots = notebook.roots(fresh)
+    roots, cells = notebook.roots(fresh), notebook.roots(doc).cells
     with fresh.transaction(origin=SERVER_ORIGIN):
         for name in notebook.ROOT_NAMES:
             target = getattr(roots, name)
             for key, value in getattr(notebook.roots(doc), name).items():
-                target[key] = _copied(value)
+                if name not in _OF_CELLS or key in cells:
+                    target[key] = _copied(value)
     return fresh.get_update()
 
 
@@ -184,8 +193,12 @@ def _replayed(updates: Sequence[bytes]) -> NotebookDoc:
     return doc
 
 
-def _content(doc: NotebookDoc) -> str:
-    return json.dumps({name: doc.get(name, type=type(root)).to_py() for name, root in doc.items()}, sort_keys=True)
+def _content(doc: NotebookDoc, whole: bool = True) -> str:
+    """Everything in it, or everything that belongs to a cell that is there."""
+    content = {name: root.to_py() for name, root in doc.items()}
+    for name in () if whole else _OF_CELLS:
+        content[name] = {cell: value for cell, value in content[name].items() if cell in content["cells"]}
+    return json.dumps(content, sort_keys=True)
 
 
 def _clocks(state: bytes) -> dict[int, int]:

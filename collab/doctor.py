@@ -3,7 +3,6 @@ taken away. Repairs what can be repaired without a guess; the rest is named, by 
 """
 
 import hashlib
-import json
 import re
 import sqlite3
 import time
@@ -12,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import nbformat
 from pycrdt import Doc
@@ -115,7 +114,7 @@ class Doctor:
     def _examine_names(self, db: sqlite3.Connection, id: NotebookId, title: str, doc: NotebookDoc) -> None:
         """Of Blobs that its outputs name."""
         known = {sha256 for (sha256,) in db.execute("SELECT sha256 FROM blobs WHERE notebook = ?", (id,))}
-        named = blobs_of(doc)
+        named = notebook.blobs_of(doc)
         lost = [sha256 for sha256 in named if self._blobs.path(sha256) is None]
         if lost:
             self._find(title, f"{_count(len(lost), 'large output')} cannot be shown in full, as the files are missing.")
@@ -174,27 +173,6 @@ class Doctor:
 
     def _find(self, where: str, text: str, repaired: bool = False) -> None:
         self._report.findings.append(Finding(where, text, repaired))
-
-
-def blobs_of(doc: NotebookDoc) -> set[str]:
-    """The Blobs that a document's outputs name."""
-    cells: dict[str, Any] = notebook.roots(doc).outputs.to_py() or {}
-    named: set[str] = set()
-    for entries in cells.values():
-        for entry in entries if isinstance(entries, list) else ():
-            text = entry.get("blobs") if isinstance(entry, dict) else None
-            if isinstance(text, str):
-                named |= _names(text)
-    return named
-
-
-def _names(text: str) -> set[str]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return set()
-    found = value.values() if isinstance(value, dict) else ()
-    return {item["sha256"] for item in found if isinstance(item, dict) and isinstance(item.get("sha256"), str)}
 
 
 def _damaged_snapshots(db: sqlite3.Connection, id: NotebookId) -> Sequence[int]:

@@ -34,6 +34,7 @@ UNTITLED: Final = "Untitled"
 
 CELL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # nbformat's pattern, to be matched in full
 _RUN_STATES: Final = get_args(RunState)
+_SHA256: Final = re.compile(r"\b[0-9a-f]{64}\b")
 _UNWANTED: Final = re.compile("\r\n?|\0")
 _REPLACEMENT: Final = "\ufffd"
 
@@ -173,6 +174,14 @@ def written_bytes(doc: NotebookDoc) -> int:
             for key in ("metadata", "attachments"):
                 total += len(json.dumps(_plain(_field(cell, key)), ensure_ascii=False).encode())
         return total
+
+
+def blobs_of(doc: NotebookDoc) -> frozenset[str]:
+    """The Blobs that its outputs name, by SHA-256."""
+    outputs = roots(doc).outputs.to_py() or {}
+    entries = [entry for cell in outputs.values() if isinstance(cell, list) for entry in cell]
+    texts = [entry.get("blobs") for entry in entries if isinstance(entry, dict)]
+    return frozenset(name for text in texts if isinstance(text, str) for name in _SHA256.findall(text))
 
 
 def search_text(doc: NotebookDoc) -> str:

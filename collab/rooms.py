@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from collab import notebook
-from collab.compaction import Compactor, Growth, Pack, pack_elsewhere
+from collab.compaction import Compactor, Growth, Pack, Sweep, pack_elsewhere
 from collab.model import NotebookId
 from collab.notebook import NotebookDoc
 from collab.room import Room, Runs, load_doc
@@ -71,11 +71,12 @@ class Rooms:
         runs_of: Callable[[Room], Runs] | None,
         grace_s: float,
         pack: Pack = pack_elsewhere,
+        sweep: Sweep | None = None,
     ) -> None:
         self._store = store
         self._runs_of = runs_of
         self._grace_s = grace_s
-        self._compactor = Compactor(store, pack, self._rebase)
+        self._compactor = Compactor(store, pack, self._rebase, sweep or _sweep_nothing)
         self._open: dict[NotebookId, _Open] = {}
         self._locks: WeakValueDictionary[NotebookId, asyncio.Lock] = WeakValueDictionary()
         self._loads = asyncio.Semaphore(_MAX_LOADS)
@@ -249,6 +250,10 @@ class Rooms:
             open.indexed, open.indexed_edits = indexed, edits
         except StoreError as error:
             log.warning("Cannot update the library", extra={"notebook": room.id, "reason": str(error)})
+
+
+async def _sweep_nothing(id: NotebookId, named: frozenset[str]) -> None:
+    """Where there are no Blobs."""
 
 
 async def _doc_of(id: NotebookId, updates: tuple[bytes, ...]) -> NotebookDoc:

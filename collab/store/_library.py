@@ -47,7 +47,8 @@ class SQLiteLibrary:
                 (notebook.id, notebook.epoch, update, now),
             )
             db.executemany(
-                "INSERT INTO blobs (notebook, sha256) VALUES (?, ?)", [(notebook.id, sha256) for sha256 in blobs]
+                "INSERT INTO blobs (notebook, sha256, added) VALUES (?, ?, ?)",
+                [(notebook.id, sha256, now) for sha256 in blobs],
             )
 
         await self._db.write(change)
@@ -134,9 +135,28 @@ class SQLiteLibrary:
         )
 
     async def add_blob(self, notebook: NotebookId, sha256: str) -> None:
+        now = _text(datetime.now(UTC))
         await self._db.write(
-            lambda db: db.execute("INSERT OR IGNORE INTO blobs (notebook, sha256) VALUES (?, ?)", (notebook, sha256))
+            lambda db: db.execute(
+                "INSERT INTO blobs (notebook, sha256, added) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET added = ?3",
+                (notebook, sha256, now),
+            )
         )
+
+    async def keep_blobs(self, notebook: NotebookId, named: Collection[str], before: datetime) -> list[str]:
+        def change(db: sqlite3.Connection) -> list[str]:
+            rows = db.execute(
+                "SELECT sha256 FROM blobs WHERE notebook = ? AND (added IS NULL OR added < ?)",
+                (notebook, _text(before)),
+            )
+            unused = [sha256 for (sha256,) in rows if sha256 not in named]
+            db.executemany(
+                "DELETE FROM blobs WHERE notebook = ? AND sha256 = ?", [(notebook, sha256) for sha256 in unused]
+            )
+            used = "SELECT 1 FROM blobs WHERE sha256 = ? LIMIT 1"
+            return [sha256 for sha256 in unused if db.execute(used, (sha256,)).fetchone() is None]
+
+        return await self._db.write(change)
 
     async def has_blob(self, notebook: NotebookId, sha256: str) -> bool:
         def query(db: sqlite3.Connection) -> bool:

@@ -4,6 +4,8 @@ import hashlib
 import os
 import re
 import secrets
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +15,16 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
 
     def put(self, data: bytes) -> str:
         """Durable when it returns its SHA-256. Waits for the disk: call it in a thread."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        if path.exists():
-            return sha256
+        with self._lock:
+            if path.exists():
+                os.utime(path)  # young again, so that nobody removes it before its new reader is known
+                return sha256
         if not path.parent.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _sync_folder(path.parent.parent)
@@ -34,6 +39,17 @@ class Blobs:
             part.unlink(missing_ok=True)
         _sync_folder(path.parent)
         return sha256
+
+    def remove(self, names: Iterable[str], before: float) -> int:
+        """Those of them that were last put before that time (seconds since 1970); how many went."""
+        removed = 0
+        for sha256 in names:
+            path = self._path(sha256)
+            with self._lock:
+                if path.exists() and path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def get(self, sha256: str) -> bytes:
         """Raises FileNotFoundError."""

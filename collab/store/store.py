@@ -178,6 +178,10 @@ class Library(Protocol):
     async def add_blob(self, notebook: NotebookId, sha256: str) -> None:
         """From now on the Notebook may read this Blob."""
 
+    async def keep_blobs(self, notebook: NotebookId, named: Collection[str], before: datetime) -> list[str]:
+        """Forgets those of the Notebook's Blobs that are not among `named` and were added before that time; gives those
+        that no Notebook may read any more."""
+
     async def has_blob(self, notebook: NotebookId, sha256: str) -> bool: ...
 
 

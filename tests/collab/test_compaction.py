@@ -37,7 +37,10 @@ def compactor_of(store: UpdateLog, pack: Pack = pack_here) -> Compactor:
     async def never(id: NotebookId, found: Log, end: bytes, start: bytes) -> None:
         raise AssertionError("There is no reason for a new epoch.")
 
-    return Compactor(store, pack, never)
+    async def nothing(id: NotebookId, named: frozenset[str]) -> None:
+        assert id == ID
+
+    return Compactor(store, pack, never, nothing)
 
 
 class Typed:
@@ -284,6 +287,21 @@ def test_a_rebuilt_document_has_the_same_kinds_of_things_in_it() -> None:
     assert fresh.outputs.to_py() == opened.outputs.to_py()
     assert fresh.cells.to_py() == opened.cells.to_py()
     assert isinstance(fresh.cells[CELL]["source"], Text)
+
+
+def test_s7_a_rebuilt_document_leaves_out_what_belonged_to_cells_that_are_gone() -> None:
+    doc: NotebookDoc = Doc()
+    opened = roots(doc)
+    doc.apply_update(new_notebook())
+    for cell in (CELL, "gone"):
+        opened.outputs[cell] = Array([Map({"output_type": "stream", "text": Text("x" * 2_000_000)})])
+        opened.runs[cell] = Map({"state": "finished"})
+    packed = pack([doc.get_update()])
+    assert packed.start is None  # twice as large is no reason
+    again: NotebookDoc = Doc()
+    fresh = roots(again)
+    again.apply_update(rebuilt(doc))
+    assert (set(fresh.outputs.keys()), set(fresh.runs.keys())) == ({CELL}, {CELL})
 
 
 async def test_a_new_epoch_begins_only_when_nobody_has_the_notebook_open() -> None:

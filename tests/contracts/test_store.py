@@ -706,3 +706,31 @@ async def test_what_two_snapshots_stand_for_is_not_kept_a_third_time(store: SQLi
 def damage(folder: Path, statement: str) -> None:
     with closing(sqlite3.connect(folder / "collab.sqlite")) as db, db:
         db.execute(statement)
+
+
+# -- what Blobs are kept ----------------------------------------------------------------------------------------------
+
+
+async def test_blobs_that_are_not_named_are_forgotten_once_they_are_old(store: SQLiteStore, tmp_path: Path) -> None:
+    await store.create(row(A), b"", "", ["old", "named", "shared"])
+    await store.create(row(B), b"", "", ["shared"])
+    await store.add_blob(A, "young")
+    damage(tmp_path, "UPDATE blobs SET added = NULL WHERE sha256 = 'old'")
+    damage(tmp_path, "UPDATE blobs SET added = '2020-01-01T00:00:00.000+00:00' WHERE sha256 IN ('named', 'shared')")
+    before = datetime.now(UTC) - timedelta(hours=1)
+    assert await store.keep_blobs(A, ["named"], before) == ["old"]
+    assert [await store.has_blob(A, sha256) for sha256 in ("old", "named", "shared", "young")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert await store.has_blob(B, "shared")
+    assert await store.keep_blobs(B, [], before) == ["shared"]
+
+
+async def test_a_blob_that_is_added_again_is_young_again(store: SQLiteStore, tmp_path: Path) -> None:
+    await store.create(row(A), b"", "", ["x"])
+    damage(tmp_path, "UPDATE blobs SET added = NULL")
+    await store.add_blob(A, "x")
+    assert await store.keep_blobs(A, [], datetime.now(UTC) - timedelta(hours=1)) == []
