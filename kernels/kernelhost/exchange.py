@@ -58,6 +58,8 @@ class Exchange:
         self.clients: set[Client] = set()
         # The kernel has answered a question of ours; something has come on iopub.
         self.answered = self.heard = False
+        # The last reply to a question of ours.
+        self.reply: Message | None = None
         self._id = id
         self._journal = journal
         self._asked_to_end = asked_to_end
@@ -120,9 +122,11 @@ class Exchange:
 
     @property
     def code_is_due(self) -> bool:
-        """An execution is in the kernel whose code does not run yet: a signal would not meet it (I2)."""
+        """An execution is in the kernel, or about to be, whose code a signal would not meet yet (I2)."""
         running = self._requests.running
-        return running is not None and not running.begun
+        if running is None:
+            return False
+        return not running.begun or (running.replied and self._requests.held > 0)
 
     # -- a kernel process -----------------------------------------------------------------------------------------
 
@@ -286,6 +290,8 @@ class Exchange:
 
     def _receive_answer(self, item: Message) -> None:
         self.heard = self.heard or item.channel == "iopub"
+        if item.channel == "shell":
+            self.reply = item
         if item.type == "kernel_info_reply":
             self.answered = True
             self._info = item.content

@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import faulthandler
 import importlib.util
+import inspect
 import mmap
 import os
 import signal
@@ -35,6 +36,56 @@ def end_with_parent() -> None:
 def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until ipykernel runs code: no traceback of a half-imported kernel
+
+
+class EarlyInterrupt:
+    """An interrupt that comes between a request and the first line of its code is kept until then. What runs in between
+    is IPython's and ipykernel's, where it was lost (hooks before a cell swallow it and go on) or lost the reply. The
+    second one is not kept: a hook of the user's may hang."""
+
+    def __init__(self) -> None:
+        self._came = False
+
+    def expect(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # a subshell: signals are not for it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._came = False
+            signal.signal(signal.SIGINT, self._keep)
+
+    def _keep(self, number: int, frame: Any) -> None:
+        if self._came:
+            signal.default_int_handler(number, frame)
+        self._came = True
+
+    def code_begins(self) -> bool:
+        """From now on signals meet the code. Whether one came before."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        if signal.getsignal(signal.SIGINT) == self._keep:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        came, self._came = self._came, False
+        return came
+
+
+def lose_no_interrupt(kernel: Any, shell: Any) -> None:
+    early = EarlyInterrupt()
+    execute_request, run_code = kernel.execute_request, shell.run_code
+    # An error of the code's own is shown, told and ends the cell in every way as it should.
+    interrupted = compile("raise KeyboardInterrupt", "<interrupted before it began>", "exec")
+
+    async def expecting(self: Any, *given: Any, **named: Any) -> Any:
+        early.expect()
+        done = execute_request(self, *given, **named)
+        return await done if inspect.isawaitable(done) else done
+
+    async def beginning(self: Any, code: Any, *given: Any, **named: Any) -> Any:
+        if early.code_begins():
+            code, named = interrupted, named | {"async_": False}
+        done = run_code(self, code, *given, **named)
+        return await done if inspect.isawaitable(done) else done
+
+    kernel.execute_request, shell.run_code = expecting, beginning
 
 
 def tell_of_crashes() -> None:
@@ -172,7 +223,7 @@ def main() -> None:
     os.umask(0o077)
     share_gpu()
     import zmq
-    from ipykernel import iostream, kernelapp
+    from ipykernel import iostream, kernelapp, kernelbase
     from IPython.core import interactiveshell
     from tornado import ioloop
 
@@ -182,6 +233,8 @@ def main() -> None:
     unread = Unread(os.path.join(os.path.dirname(sys.argv[sys.argv.index("-f") + 1]), "read"))
     bound_output(iostream.OutStream, iostream.IOPubThread, unread)
     lose_nothing(kernelapp.IPKernelApp, zmq.SNDHWM)
+    if inspect.iscoroutinefunction(getattr(shell, "run_code", None)):
+        lose_no_interrupt(kernelbase.Kernel, shell)
     sys.argv.append("--HistoryManager.hist_file=:memory:")
     app: Any = kernelapp.IPKernelApp.instance()
     app.initialize()

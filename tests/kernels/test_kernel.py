@@ -76,6 +76,19 @@ class Seat:
         """The content of the reply."""
         return await self.reply(await self.execute(code))
 
+    async def printed(self, code: str) -> str:
+        """When all of it has come: reply and idle come in either order."""
+        id = await self.execute(code)
+
+        def is_over(_: Message) -> bool:
+            words = [
+                (item.type, item.part("content").get("execution_state")) for item in self.got if item.parent_id == id
+            ]
+            return ("execute_reply", None) in words and ("status", "idle") in words
+
+        await self.until(is_over)
+        return self.text(id)
+
     async def reply(self, id: str) -> dict[str, object]:
         reply = await self.until(lambda item: item.type == "execute_reply" and item.parent_id == id)
         return reply.part("content")
@@ -229,6 +242,47 @@ async def test_x16_a_kernel_whose_code_exits_is_dead_with_its_exit_code(tmp_path
         assert dead["reason"] == kernel.reason == "The kernel was ended by its own code (exit 7)."
 
 
+# -- interrupts ------------------------------------------------------------------------------------------------------
+
+HOOK = """
+import os, signal
+def hook(info):
+    get_ipython().events.unregister('pre_run_cell', hook)
+    {}
+get_ipython().events.register('pre_run_cell', hook)
+"""
+INTERRUPT = "os.kill(os.getpid(), signal.SIGINT)"
+
+
+@pytest.mark.parametrize("code", ["ran = 1", "ran = 1\nimport asyncio; await asyncio.sleep(600)", "ran = 1; 1/0"])
+async def test_i2_an_interrupt_that_comes_before_the_code_meets_its_first_line(tmp_path: Path, code: str) -> None:
+    async with a_kernel(tmp_path) as (_, seat):
+        assert (await seat.run(HOOK.format(INTERRUPT)))["status"] == "ok"
+        interrupted = await seat.run(code)
+        assert interrupted["ename"] in ("KeyboardInterrupt", "CancelledError")
+        assert interrupted["traceback"]  # an error of the cell's, and no reply that we had to make up
+        assert "launcher" not in str(interrupted["traceback"])
+        # It is not for the next one. A coroutine may be cancelled before its first line or at its first `await`.
+        assert await seat.printed("print('ran' in globals())") in ("False\n", "True\n" if "await" in code else "")
+
+
+async def test_i2_a_second_interrupt_ends_what_hangs_before_the_code(tmp_path: Path) -> None:
+    async with a_kernel(tmp_path) as (_, seat):
+        hangs = f"{INTERRUPT}; {INTERRUPT}; import time; time.sleep(600)"
+        assert (await seat.run(HOOK.format(hangs)))["status"] == "ok"
+        assert (await seat.run("ran = 1"))["ename"] == "KeyboardInterrupt"
+        assert (await seat.run("assert 'ran' not in globals()"))["status"] == "ok"
+
+
+async def test_i2_an_interrupt_while_a_request_waits_its_turn_meets_that_one(tmp_path: Path) -> None:
+    async with a_kernel(tmp_path) as (kernel, seat):
+        for _ in range(20):
+            # The one before has replied, and its idle may still be on its way.
+            id = await seat.execute("while True: pass")
+            await kernel.interrupt()
+            assert (await seat.reply(id))["ename"] == "KeyboardInterrupt"
+
+
 # -- notices ---------------------------------------------------------------------------------------------------------
 
 
@@ -242,7 +296,7 @@ async def test_a_notice_is_shown_under_the_code_that_runs_and_told_at_a_bounded_
             kernel.notice("disk", f"{number}.")
         kernel.notice("memory", "Memory is nearly used up.")
         await kernel.interrupt()
-        await seat.reply(id)
+        await seat.printed("")
         lines = [line.strip("[]") for line in seat.text(id).splitlines() if line.startswith("[")]
         assert lines == ["0.", "1.", "2.", "3.", "4.", "Memory is nearly used up."]
         notices = [item for item in seat.got if item.type == "stream" and "nearly" in str(item.part("content"))]
