@@ -98,10 +98,9 @@ class Exchange:
         return messages.status(state, reason=self.reason, generation=self.generation)
 
     def notice(self, text: str) -> None:
-        """A word of ours under the code that runs; without any there is no place for it in a stock client."""
-        running = self._requests.running
-        if running is not None:
-            self._add(messages.notice(text, running.request.header))
+        """A word of ours under the code that runs, or ran last: stock clients have no other place for it."""
+        if self._requests.latest is not None:
+            self._add(messages.notice(text, self._requests.latest.header))
 
     async def next_change(self) -> None:
         self._changed.clear()

@@ -96,6 +96,7 @@ class Requests:
         self._renamed: OrderedDict[str, Request] = OrderedDict()
         self._count = 0
         self.running: Running | None = None
+        self.latest: Request | None = None  # of those that ran or run
 
     @property
     def busy(self) -> bool:
@@ -190,7 +191,7 @@ class Requests:
             return entry.item
         self._asked[request.id] = request
         if entry.is_execution:
-            self.running = Running(request)
+            self.running, self.latest = Running(request), request
         while len(self._asked) > self._max:  # the oldest is forgotten: its reply goes nowhere
             id, oldest = self._asked.popitem(last=False)
             if self.running is not None and oldest is self.running.request:

@@ -276,6 +276,28 @@ print(adopting, daemon)
     assert not is_alive(int(daemon))
 
 
+def test_without_control_groups_what_children_share_counts_once(tmp_path: Path) -> None:
+    limits = Limits(memory_bytes=200 * MIB)
+    code = """
+import os, sys
+kept = bytearray(b"x") * 100_000_000
+children = [os.fork() or sys.stdin.read() for _ in range(4)]
+if all(children):
+    print("ready", flush=True)
+    sys.stdin.read()
+os._exit(0)
+"""
+    cage = Rlimits(limits)
+    with run_in(cage, code, limits) as process:
+        cage.start(process.pid)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert len(cage.pids()) == 5
+        assert 90 * MIB < cage.memory() < 200 * MIB
+        cage.kill()
+    cage.close()
+
+
 def test_a_file_limit_over_what_may_be_is_as_much_as_may_be() -> None:
     limits = Limits(files=99_999_999)
     code = "import resource as r; print(*r.getrlimit(r.RLIMIT_NOFILE))"

@@ -6,6 +6,7 @@ Whoever leaves its session or loses its parent is still found when we are the on
 
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from kernelhost.tree import Member, members
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _KIB: Final = 1 << 10
+_CLOSE: Final = 0.5
 
 
 def adopt_orphans() -> bool:
@@ -70,8 +72,11 @@ class Rlimits:
         return [member.pid for member in self._members()]
 
     def memory(self) -> int:
-        """Resident; what processes share is counted for each of them."""
+        """Resident. What processes share is counted once where that can be known; it takes longer, and so is asked only
+        when it matters."""
         used = sum(member.memory_bytes for member in self._members())
+        if self._limits.memory_bytes is not None and used > _CLOSE * self._limits.memory_bytes:
+            used = sum(_own_share(member) for member in self._members())
         self._peak = max(self._peak, used)
         return used
 
@@ -88,6 +93,9 @@ class Rlimits:
         return 0
 
     def kill(self) -> None:
+        for pid in self.pids():  # whoever is stopped starts no more of them
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGSTOP)
         kill_all(lambda: [pid for pid in self.pids() if _lives(pid)])
 
     def close(self) -> None:
@@ -98,6 +106,15 @@ class Rlimits:
         if self._adopting:
             return [member for member in members([os.getpid()]) if member.pid != os.getpid()]
         return members([self._pid]) if self._pid else []
+
+
+def _own_share(member: Member) -> int:
+    """Of what several have, a part: what a thousand children share with their parent is there once."""
+    try:
+        lines = Path(f"/proc/{member.pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) * _KIB for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration, ValueError):
+        return member.memory_bytes
 
 
 def _lives(pid: int) -> bool:
