@@ -4,11 +4,12 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -20,11 +21,14 @@ from kernelhost import doctor
 from kernelhost.app import create_app
 from kernelhost.config import BadSetting, Config, read_config
 from kernelhost.confining import NoSandbox, build_walls
+from kernelhost.connections import Connection
 from kernelhost.listening import listen
 from kernelhost.memory import hide_memory
 from kernelhost.pids import started
 
 _LOOK_EVERY_S: Final = 0.1
+
+_MAX_FILES: Final = 16_384
 
 
 class Fields(logging.Formatter):
@@ -79,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     stream.setFormatter(Fields("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[stream])
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it logs addresses, and those may hold the token
+    raise_file_limit()
     # uvicorn raises the signal again when it has ended in good order; unhandled it would cut short what is left to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -86,6 +91,15 @@ def main(arguments: list[str] | None = None) -> None:
             serve(config)
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
+
+
+def raise_file_limit() -> None:
+    """A client takes two descriptors, and many systems give a program 1024 unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        with suppress(ValueError, OSError):  # macOS has bounds of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(config: Config) -> None:
@@ -106,6 +120,7 @@ def serve(config: Config) -> None:
     # Requests may carry the token in their address, so they are not logged.
     settings = uvicorn.Config(
         create_app(config, end=lambda: os.kill(os.getpid(), signal.SIGINT), walls=walls),
+        http=Connection,
         log_config=None,
         access_log=False,
         ws="websockets-sansio",
