@@ -81,11 +81,10 @@ class Feed:
         """Until nobody has looked for a while, or the connection ends; whether anything came."""
         at = await self._server.address()
         address = f"{at.url.replace('http', 'ws', 1)}/api/feed"
-        headers = {"Authorization": f"token {at.token}"}
         came, unwatched = False, 0
         try:
             async with connect(
-                address, additional_headers=headers, max_size=_MAX_FRAME_BYTES, compression=None, proxy=None
+                address, additional_headers=at.headers, max_size=_MAX_FRAME_BYTES, compression=None, proxy=None
             ) as socket:
                 async for frame in socket:
                     came = True

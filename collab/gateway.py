@@ -90,9 +90,10 @@ class Gateway:
 
     async def _check(self, address: Address) -> None:
         """Raises NoGateway."""
-        headers = {"Authorization": f"token {address.token}"}
         try:
-            answer = await self._http.get(f"{address.url}/api/status", headers=headers, timeout=_ANSWER_WITHIN_S)
+            answer = await self._http.get(
+                f"{address.url}/api/status", headers=address.headers, timeout=_ANSWER_WITHIN_S
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NoGateway(f"The kernel gateway at {address.url} does not answer.") from error
         if answer.status_code in (401, 403):

@@ -212,8 +212,7 @@ class JupyterRuntime:
         server = there or self._server
         try:
             at = await server.address()
-            headers = {"Authorization": f"token {at.token}"}
-            answer = await self._http.request(method, at.url + path, json=body, headers=headers, timeout=within_s)
+            answer = await self._http.request(method, at.url + path, json=body, headers=at.headers, timeout=within_s)
         except NoServer as error:
             raise RuntimeFailed(str(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -345,7 +344,7 @@ class JupyterRuntime:
         try:
             socket = await connect(
                 url + query,
-                additional_headers={"Authorization": f"token {at.token}"},
+                additional_headers=at.headers,
                 subprotocols=[Subprotocol(V1)],
                 max_size=_MAX_MESSAGE_BYTES,
                 compression=None,

@@ -33,6 +33,11 @@ class Address:
     pid: int = 0
     started: str = ""
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What shows the token; nothing for a server that wants none."""
+        return {"Authorization": f"token {self.token}"} if self.token else {}
+
 
 class JupyterServer(Protocol):
     @property
@@ -82,7 +87,7 @@ def read_address(url: str, token: str, allowed: Sequence[str]) -> Address:
     if _is_link_local(parts.hostname):  # a machine's own metadata service, where there is one
         raise BadAddress(f"{origin} is an address that no Jupyter server is at.")
     path = _PAGES.sub("", parts.path).rstrip("/")
-    if not re.fullmatch(r"(/[A-Za-z0-9._~@%+-]+)*", path):
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~@%+-]+)*", path):
         raise BadAddress("The address has a path that is none of a Jupyter server.")
     token = token or parse_qs(parts.query).get("token", [""])[0]
     if not re.fullmatch(r"[\x21-\x7e]*", token):
