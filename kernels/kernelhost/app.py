@@ -49,7 +49,13 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
                     return
 
         all = Kernels(
-            config.root, config.keep_bytes, config.data, config.alone_s, config.max_kernels, config.max_starts
+            config.root,
+            config.keep_bytes,
+            config.data,
+            config.alone_s,
+            config.max_kernels,
+            config.max_starts,
+            config.pool,
         )
         all.walls = walls
         all.gpus = Gpus(nvml_of(config.gpus), config.gpus)

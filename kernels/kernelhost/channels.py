@@ -9,8 +9,9 @@ import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kernelhost import messages
-from kernelhost.kernel import Kernel, Overflow
-from kernelhost.reader import Overtaken, Reader
+from kernelhost.link import Link
+from kernelhost.reader import Overtaken
+from kernelhost.tap import Tap
 from kernelhost.wire import V1, BadMessage, Message, decode_legacy, decode_v1, encode_legacy, encode_v1
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Channels:
         self._scope = anyio.CancelScope()
         self._ending = False
         self._ended: tuple[int, str] = (1000, "")
-        self._reader: Reader | None = None
+        self._reader: Tap | None = None
 
     def wake(self) -> None:
         self._work.set()
@@ -53,7 +54,7 @@ class Channels:
         self._ended = code, reason
         self._scope.cancel()
 
-    async def serve(self, kernel: Kernel, after: str | None) -> None:
+    async def serve(self, kernel: Link, after: str | None) -> None:
         await self._socket.accept(V1 if self._v1 else None)
         for other in tuple(kernel.clients):
             if isinstance(other, Channels) and other.session == self.session:
@@ -74,13 +75,13 @@ class Channels:
             except (RuntimeError, WebSocketDisconnect):
                 log.debug("A client had left before its socket was closed")
 
-    def replace(self, kernel: Kernel) -> None:
+    def replace(self, kernel: Link) -> None:
         """Another connection of this session goes on where this one was (H1)."""
         if self._reader is not None:
             kernel.leave(self, self._reader)
         self.close(CLOSE_FOR_GOOD, "Another connection took this session's place.")
 
-    async def _read(self, kernel: Kernel) -> None:
+    async def _read(self, kernel: Link) -> None:
         while True:
             frame = await self._socket.receive()
             if frame["type"] == "websocket.disconnect":
@@ -92,11 +93,8 @@ class Channels:
             except BadMessage as error:
                 self.close(CLOSE_UNREADABLE, str(error))
                 return
-            except Overflow:
-                self.close(CLOSE_TOO_SLOW, "The kernel is not ready for so many messages; connect again later.")
-                return
 
-    async def _write(self, reader: Reader) -> None:
+    async def _write(self, reader: Tap) -> None:
         while True:
             await self._work.wait()
             self._work.clear()

@@ -18,6 +18,7 @@ from kernelhost.gpus.policy import add_gpu_flags, read_policy
 from kernelhost.gpus.wish import BadWish
 from kernelhost.journal import MAX_BYTES
 from kernelhost.limits import UNLIMITED, BadLimit
+from kernelhost.pool import MAX_READY
 
 DEFAULT_PORT: Final = 8900
 ALONE_S: Final = 24 * 3600.0
@@ -53,6 +54,7 @@ class Config:
     max_sockets: int = MAX_SOCKETS
     gpus: GpuPolicy = GPUS
     terminals: bool = False
+    pool: tuple[tuple[str, int], ...] = (("", 1),)
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -105,6 +107,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         max_sockets=given.max_sockets,
         gpus=gpus,
         terminals=given.terminals,
+        pool=tuple({"": 1, **dict(given.pool)}.items()),
     )
 
 
@@ -144,6 +147,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-origin", action="append", default=[], metavar="ORIGIN", help="a web page that may connect"
     )
+    pool = f"kernels that are ready before somebody asks, of the default kernelspec or of one (1; at most {MAX_READY})"
+    parser.add_argument("--pool", type=_pool, action="append", default=[], metavar="[NAME=]N", help=pool)
     terminals = "let clients open shells, which are all that the gateway's user may do"
     parser.add_argument("--terminals", action="store_true", help=terminals)
     add_flags(parser)
@@ -181,6 +186,13 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"'{text:.20}' is no number from 1 to 100000")
     return int(text)
+
+
+def _pool(text: str) -> tuple[str, int]:
+    name, _, number = text.rpartition("=")
+    if not number.isdigit() or int(number) > MAX_READY:
+        raise argparse.ArgumentTypeError(f"'{number:.20}' is no number of kernels from 0 to {MAX_READY}")
+    return name, int(number)
 
 
 def _megabytes(text: str) -> int:

@@ -14,7 +14,8 @@ from kernelhost.spec import Spec
 class Document:
     """`rows` is the folder of the registry, `temp` a short one for sockets. `alone_s`: how long it goes on while no
     gateway is there; 0 ends it with its gateway. `generation` is that of the last process of this kernel. `gpus`: what
-    it was promised of them, as `Grant.to_json` has it; the gateway's own, and kept here while that is away."""
+    it was promised of them, as `Grant.to_json` has it; the gateway's own, and kept here while that is away. `pooled`:
+    it is nobody's yet."""
 
     id: str
     spec: Spec
@@ -27,6 +28,7 @@ class Document:
     generation: int = 0
     confinement: Confinement = OPEN
     gpus: tuple[Mapping[str, Any], ...] = ()
+    pooled: bool = False
 
     def encode(self) -> bytes:
         spec = {
@@ -50,6 +52,7 @@ class Document:
             "generation": self.generation,
             "confinement": self.confinement.as_json(),
             "gpus": self.gpus,
+            "pooled": self.pooled,
         }
         return json.dumps(value).encode()
 
@@ -78,4 +81,5 @@ def decode_document(data: bytes) -> Document:
         value["generation"],
         Confinement.from_json(value["confinement"]),
         tuple(value["gpus"]),
+        value["pooled"],
     )

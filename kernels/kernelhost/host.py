@@ -201,6 +201,11 @@ class Host:
             case "report":
                 report = await self._kernel.report()
                 return report.json() if report is not None else None
+            case "adopt":
+                self._document = document = decode_document(str(call["document"]).encode())
+                self._write_row()
+                await self._kernel.adopt(document.id, document.environment, document.cwd, str(call["code"]))
+                self._tell(always=True)
             case "document":
                 return self._document.encode().decode()
         return None  # "ping" too
@@ -255,6 +260,7 @@ class Host:
             str(self._home),
             str(document.cwd),
             self._kernel.created.isoformat(),
+            document.pooled,
         )
         try:
             write_row(self._row, row)

@@ -201,6 +201,21 @@ class Kernel:
                 client.end(self.reason)
             await self._end_process()
 
+    async def adopt(self, id: str, environment: Mapping[str, str], cwd: Path, code: str) -> None:
+        """For somebody, after it was started for nobody; `code` puts it into the folder. Raises KernelFailed."""
+        self._check_alive()
+        assert self._process is not None
+        self.id, self._cwd = id, cwd
+        self._environment = self._spec.environment(environment)
+        self.created = self._exchange.last_activity = datetime.now(UTC)
+        self._sampler = Sampler(self._process.pid, cwd, anyio.current_time(), self._process.cage)
+        content = {"code": code, "silent": True, "store_history": False, "allow_stdin": False}
+        asked = self._exchange.ask("shell", "execute_request", content)
+        while (reply := self._exchange.reply) is None or reply.parent_id != asked:
+            await self._next_change()
+        if reply.part("content").get("status") != "ok":
+            raise KernelFailed("The kernel cannot be put into its folder.")
+
     async def interrupt(self) -> None:
         process = self._process
         if process is None or self.state not in ("idle", "busy"):

@@ -3,9 +3,11 @@
 import logging
 import os
 import re
+import secrets
+import shutil
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +17,8 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from kernelhost import pids
+from kernelhost.adoption import fits, make_room, settling_code
 from kernelhost.confinement import OPEN
 from kernelhost.confining import Walls
 from kernelhost.document import Document
@@ -24,7 +28,9 @@ from kernelhost.gpus.gpus import Gpus
 from kernelhost.gpus.grant import NAMES, from_json
 from kernelhost.gpus.nvml import NoNvml
 from kernelhost.journal import MAX_BYTES
+from kernelhost.kernel import KernelFailed
 from kernelhost.link import Link, Unreachable
+from kernelhost.pool import Pool
 from kernelhost.quotas import Quota
 from kernelhost.registry import Row, clear_row, rows
 from kernelhost.spec import Spec
@@ -33,6 +39,8 @@ from kernelhost.specs import Specs
 log = logging.getLogger(__name__)
 
 _ID: Final = re.compile(r"(?=.{9,100}$)\w+-\w+-\w+-\w+-\w+", re.ASCII)
+# Below the root, as folders in it are to be moved.
+_READY: Final = ".kernelhost-ready"
 _NOTHING: Final = Spec("", (), {}, "", "signal", Path())
 
 
@@ -62,6 +70,7 @@ class Kernels:
         alone_s: float = 0.0,
         max_kernels: int = 200,
         max_starts: int = 60,
+        pool: Iterable[tuple[str, int]] = (),
     ) -> None:
         self.specs = Specs()
         self.started = datetime.now(UTC)
@@ -88,6 +97,7 @@ class Kernels:
         self._kernels: dict[str, Link] = {}
         self._ending: set[Link] = set()
         self._tasks: TaskGroup | None = None
+        self._pool: Pool[Link] = Pool(pool, self._spec, self._start_ahead, self._end_ready)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Kernels"]:
@@ -98,8 +108,11 @@ class Kernels:
             clear_abandoned(self._temp)
             self._rows = self._data if self._data is not None else stack.enter_context(own_folder(self._temp))
             self._rows.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.rmtree(self._root / _READY, ignore_errors=True)
+            stack.callback(shutil.rmtree, self._root / _READY, ignore_errors=True)
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._find)
+                self._tasks.start_soon(self._pool.run)
                 try:
                     yield self
                 finally:
@@ -140,11 +153,14 @@ class Kernels:
             confinement=replace(confinement, devices=grant.nodes),
             gpus=tuple(grant.to_json()),
         )
-        kernel = self._link(document)
-        self._kernels[id] = kernel  # before the first await: it counts from now on (A7)
         begun_s = time.monotonic()
+        # Counts before the first await (A7).
+        kernel = self._kernels[id] = self._take_ready(document) or self._link(document)
         try:
-            await kernel.start()
+            if kernel.document is not document and not await self._adopt(kernel, document):
+                kernel = self._kernels[id] = self._link(document)
+            if kernel.state == "starting":
+                await kernel.start()
         except BaseException:
             self.asked(None)
             self._forget(kernel)
@@ -169,6 +185,58 @@ class Kernels:
 
     def _document(self, id: str, spec: Spec, variables: Mapping[str, str], folder: Path) -> Document:
         return Document(id, spec, variables, folder, self._rows, self._temp, self._keep_bytes, self._alone_s)
+
+    # -- kernels that are ready ---------------------------------------------------------------------------------------
+
+    def _spec(self, name: str) -> Spec | None:
+        return self.specs.get(name or self.specs.default())
+
+    async def _start_ahead(self, spec: Spec) -> Link:
+        """Raises KernelFailed and OSError."""
+        confinement = self.walls.confinement({}) if self.walls is not None else OPEN
+        folder = self._root
+        if confinement.level != "none":
+            folder = self._root / _READY / secrets.token_hex(8)
+            folder.mkdir(parents=True)
+        document = self._document(str(uuid.uuid4()), spec, kernel_environment(os.environ, {}), folder)
+        kernel = self._link(replace(document, confinement=confinement, alone_s=0.0, pooled=True))
+        try:
+            await kernel.start()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._stop_ready(kernel)
+            raise
+        return kernel
+
+    def _take_ready(self, wanted: Document) -> Link | None:
+        """One that nobody else gets, its folder moved to where it is wanted."""
+        others = {kernel.folder for kernel in (*self._kernels.values(), *self._ending)}
+        moves = wanted.confinement.level != "none"
+        if moves and wanted.cwd in others:
+            return None
+        kernel = self._pool.take(wanted.spec, lambda ready: fits(ready.document, wanted))
+        if kernel is not None and moves and not make_room(kernel.folder, wanted.cwd):
+            self._end_ready(kernel)
+            return None
+        return kernel
+
+    async def _adopt(self, kernel: Link, document: Document) -> bool:
+        try:
+            await kernel.adopt(document, settling_code(kernel.document, document))
+        except KernelFailed as error:
+            log.warning("A kernel that was ready is of no use", extra={"kernel": document.id, "why": str(error)})
+            self._end(kernel)
+            return False
+        return True
+
+    def _end_ready(self, kernel: Link) -> None:
+        if self._tasks is not None:
+            self._tasks.start_soon(self._stop_ready, kernel)
+
+    async def _stop_ready(self, kernel: Link) -> None:
+        await kernel.stop()
+        if kernel.folder.parent.name == _READY:
+            await anyio.to_thread.run_sync(shutil.rmtree, kernel.folder, True)
 
     def _link(self, document: Document) -> Link:
         assert self._tasks is not None
@@ -197,10 +265,12 @@ class Kernels:
         """What the registry knows is here again; what is left of hosts that are gone is cleared away (I8)."""
         async with anyio.create_task_group() as finding:
             for folder, row in rows(self._rows):
-                if row is not None and row.lives:
+                if row is not None and row.lives and not row.pooled:
                     finding.start_soon(self._attach, folder, row)
-                else:
-                    clear_row(folder, row)
+                    continue
+                if row is not None:
+                    pids.kill(row.pid, row.started)
+                clear_row(folder, row)
         self.settle_gpus()
         self.found.set()
 
@@ -211,10 +281,17 @@ class Kernels:
         except Unreachable:
             log.warning("A kernel of the last gateway is lost", extra={"kernel": row.id})
             return
+        except Exception:  # of another version, perhaps; the other kernels have no part in it
+            log.exception("A kernel of the last gateway cannot be understood", extra={"kernel": row.id})
+            pids.kill(row.pid, row.started)
+            return
         if not kernel.is_ending:
             self._kernels[row.id] = kernel
 
     async def _part(self) -> None:
+        async with anyio.create_task_group() as ending:
+            for ready in self._pool.empty():
+                ending.start_soon(self._stop_ready, ready)
         if self.keep:
             for kernel in self._kernels.values():
                 kernel.detach()

@@ -39,6 +39,7 @@ _STRIKES: Final = 3
 _HOST_STARTS_WITHIN_S: Final = 1.5
 _STOP_WITHIN_S: Final = 12.0
 _LOOK_EVERY_S: Final = 0.05
+_ADOPTED_WITHIN_S: Final = 2.0
 _DIES_WITHIN_S: Final = 1.0
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -148,6 +149,19 @@ class Link:
         """Returns when the kernel answers. Raises KernelFailed, after which it is no use."""
         async with self._lock:
             await self._start()
+
+    @property
+    def document(self) -> Document:
+        return self._document
+
+    async def adopt(self, document: Document, code: str) -> None:
+        """From now on it is this one, after it was nobody's. Raises KernelFailed."""
+        self.id, self._document = document.id, document
+        try:
+            with anyio.fail_after(_ADOPTED_WITHIN_S):
+                await self._call("adopt", document=document.encode().decode(), code=code)
+        except TimeoutError as error:
+            raise KernelFailed("The kernel that was ready does not answer.") from error
 
     async def restart(self, empty_below: Path | None = None) -> None:
         """A fresh process under the same id, and a fresh host if that died; its folder, which must be below

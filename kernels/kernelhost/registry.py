@@ -24,7 +24,8 @@ _ROW: Final = "row.json"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`home` is where sockets and logs are. `started` tells a process from a later one of its number."""
+    """`home` is where sockets and logs are. `started` tells a process from a later one of its number. One that is
+    `pooled` is nobody's, and of no use to another gateway."""
 
     id: str
     spec: str
@@ -36,6 +37,7 @@ class Row:
     home: str
     cwd: str
     created: str
+    pooled: bool = False
 
     @property
     def socket(self) -> Path:
