@@ -116,6 +116,16 @@ class Exchange:
         return running.request.sent_id if running is not None else None
 
     @property
+    def kept_bytes(self) -> int:
+        """Of output, for clients that are away or slow."""
+        return self._journal.size
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Of output, at the bound of what is kept, so far."""
+        return self._journal.dropped_bytes
+
+    @property
     def held(self) -> int:
         return self._requests.held
 

@@ -71,6 +71,7 @@ class Journal:
         self.seq = 0  # of the newest message
         self.dropped = 0  # up to this one everything was dropped
         self.lossy = 0  # up to this one output was dropped
+        self.dropped_bytes = 0  # since the beginning
 
     @property
     def size(self) -> int:
@@ -142,6 +143,7 @@ class Journal:
         """Of the oldest whole segment only what is no output stays."""
         segment = self._whole.popleft()
         self._whole_bytes -= segment.size
+        self.dropped_bytes += segment.size
         self._lose(segment.last_output)
         self._remember(segment.seqs, segment.names)
         try:
@@ -152,6 +154,7 @@ class Journal:
                 before = self._pruned[-1].size
                 self._pruned[-1].append(essentials)
                 self._pruned_bytes += self._pruned[-1].size - before
+                self.dropped_bytes -= self._pruned[-1].size - before
         except OSError as error:
             self._tell_of(error)
             self._drop_to(segment.last)
@@ -174,10 +177,12 @@ class Journal:
         while self._pruned and self._pruned[0].last <= seq:
             segment = self._pruned.popleft()
             self._pruned_bytes -= segment.size
+            self.dropped_bytes += segment.size
             segment.close()
         while self._whole and self._whole[0].last <= seq:
             segment = self._whole.popleft()
             self._whole_bytes -= segment.size
+            self.dropped_bytes += segment.size
             segment.close()
         self._answered = {each for each in self._answered if each > seq}
 

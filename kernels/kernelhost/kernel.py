@@ -139,7 +139,10 @@ class Kernel:
         if sampler.disk_is_due(now_s):
             self._tasks.start_soon(sampler.measure_disk)
         report = sampler.sample(now_s, datetime.now(UTC), self._exchange.running)
-        return replace(report, held=self._exchange.held)
+        exchange = self._exchange
+        return replace(
+            report, journal_bytes=exchange.kept_bytes, dropped_bytes=exchange.dropped_bytes, held=exchange.held
+        )
 
     def notice(self, kind: str, text: str) -> None:
         """One sentence for the people who use it, such as a limit that is reached; under the code that runs."""

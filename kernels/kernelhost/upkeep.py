@@ -92,6 +92,6 @@ class Upkeep:
             {id: report for id, report in reports.items() if report is not None},
             self.meters.all(),
             self.meters.machine,
-            {},
-            0,
+            self._kernels.gpus.promised(),
+            self._kernels.gpus.waiting,
         )

@@ -161,6 +161,16 @@ class Gpus:
             ],
         }
 
+    def promised(self) -> dict[str, int]:
+        """Bytes, by device."""
+        held = self._ledger.held
+        return {device.uuid: sum(part.memory_bytes for _, part in held(device.uuid)) for device in self.devices}
+
+    @property
+    def waiting(self) -> int:
+        """How many kernels stand in line."""
+        return len(list(self._line.waiting(self._now())))
+
     def used(self, kernel: str) -> tuple[GpuUsage, ...]:
         """By a kernel's processes together, at the last sample."""
         return tuple(
