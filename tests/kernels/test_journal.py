@@ -157,6 +157,15 @@ def test_j4_what_is_no_output_outlives_it(small: Journal, what: str) -> None:
     assert read(Reader(small, "a", 0))[1] == ALWAYS[what]
 
 
+def test_what_is_dropped_is_counted(small: Journal) -> None:
+    added = flood(small, 20_000)
+    assert small.dropped_bytes == 0
+    added += flood(small, 400_000)
+    sizes = sum(item.size for item in added)
+    assert small.size < 100_000
+    assert sizes - 100_000 < small.dropped_bytes < 2 * sizes
+
+
 def test_j4_even_what_is_no_output_is_bounded(small: Journal) -> None:
     added = [status("busy", parent(f"{number}")) for number in range(1000)]
     for item in added:
