@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import anyio
@@ -60,7 +61,9 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             store = await stack.enter_async_context(open_sqlite(data.database))
             kept = Blobs(data.blobs)
             # Never through a proxy of the environment: the gateway is on loopback, or the operator's own.
-            http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+            # And without cookies: a Jupyter server's would count for the next notebook, whatever token that has.
+            no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+            http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, cookies=no_cookies))
             fixed = Address(config.gateway_url, config.gateway_token) if config.gateway_url else None
             gateway = Gateway(http, data.folder, fixed)
 

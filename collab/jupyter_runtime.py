@@ -76,9 +76,12 @@ class JupyterRuntime:
 
     async def check(self, server: Address) -> None:
         there = Elsewhere(server)
-        answer = await self._call("GET", "/api/kernelspecs", there=there, within_s=_CHECK_WITHIN_S)
-        if not isinstance(answer.get("kernelspecs"), dict):
-            raise RuntimeFailed(f"{there.name} is no Jupyter server: it lists no kernels; check the address.")
+        try:
+            found = await self._call("GET", "/api/kernelspecs", there=there, within_s=_CHECK_WITHIN_S)
+        except KernelGone:
+            found = {}
+        if not isinstance(found.get("kernelspecs"), dict):
+            raise RuntimeFailed(f"{there.name} has no kernels to offer; check its address.")
 
     async def specs(self) -> list[KernelSpec]:
         answer = await self._call("GET", "/api/kernelspecs")
