@@ -89,7 +89,7 @@ async def specs(request: Request) -> Response:
 
 async def spec(request: Request) -> Response:
     name = request.path_params["name"]
-    entry = kernels_of(request).specs.entries().get(name)
+    entry = kernels_of(request).specs.entry(name)
     return JSONResponse(entry) if entry else failure(404, f"There is no kernel '{name:.60}'.")
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import secrets
 import shutil
 import time
@@ -27,6 +26,7 @@ from kernelhost.folders import clear_abandoned, own_folder, short_parent
 from kernelhost.gpus.gpus import Gpus
 from kernelhost.gpus.grant import NAMES, from_json
 from kernelhost.gpus.nvml import NoNvml
+from kernelhost.ids import KERNEL_ID
 from kernelhost.journal import MAX_BYTES
 from kernelhost.kernel import KernelFailed
 from kernelhost.link import Link, Unreachable
@@ -38,7 +38,6 @@ from kernelhost.specs import Specs
 
 log = logging.getLogger(__name__)
 
-_ID: Final = re.compile(r"(?=.{9,100}$)\w+-\w+-\w+-\w+-\w+", re.ASCII)
 # Below the root, as folders in it are to be moved.
 _READY: Final = ".kernelhost-ready"
 _NOTHING: Final = Spec("", (), {}, "", "signal", Path())
@@ -133,7 +132,7 @@ class Kernels:
         spec = self.specs.get(name or self.specs.default())
         if spec is None:
             raise NoSpec(f"There is no kernel '{name:.60}'; there are {', '.join(self.specs.entries()) or 'none'}.")
-        if id and not _ID.fullmatch(id):
+        if id and not KERNEL_ID.fullmatch(id):
             raise ValueError("A kernel_id is five words with '-' between them, like a UUID.")
         if id in self._kernels:
             raise IdTaken(f"A kernel with the id {id} runs already.")

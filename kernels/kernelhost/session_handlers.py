@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from kernelhost.body import BadBody, read_body, text_of
 from kernelhost.handlers import config_of, failure, kernels_of, signed_in, start_failure
+from kernelhost.ids import KERNEL_ID
 from kernelhost.kernel import KernelFailed
 from kernelhost.kernels import Full, IdTaken, NoSpec
 from kernelhost.quotas import TooOften
@@ -126,12 +127,14 @@ async def close(request: Request) -> Response:
 
 
 async def _kernel(request: Request, wish: Wish, path: str) -> str:
-    """One that runs already, or a new one in the path's folder. Raises what Kernels.start does."""
+    """One that runs already, or a new one in the path's folder; an id that can be no kernel's is not heeded, as old
+    clients make one up. Raises what Kernels.start does."""
     kernels = kernels_of(request)
     if wish.kernel_id and kernels.get(wish.kernel_id) is not None:
         return wish.kernel_id
     folder = folder_of(config_of(request).root, path)
-    return (await kernels.start(wish.kernel_name, wish.kernel_id, folder, {})).id
+    id = wish.kernel_id if KERNEL_ID.fullmatch(wish.kernel_id) else ""
+    return (await kernels.start(wish.kernel_name, id, folder, {})).id
 
 
 def sessions_of(request: Request) -> Sessions:

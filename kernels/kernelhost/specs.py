@@ -19,11 +19,11 @@ class Specs:
         self._manager = KernelSpecManager()
 
     def entries(self) -> dict[str, dict[str, Any]]:
-        """As `GET /api/kernelspecs` has them, those without a language or a program left out."""
+        """As `GET /api/kernelspecs` has them, those without a program left out."""
         found: dict[str, dict[str, Any]] = {}
         for name, entry in self._manager.get_all_specs().items():
             spec = {"env": {}, "interrupt_mode": "signal", "metadata": {}} | entry["spec"]
-            if spec.get("argv") and spec.get("language") and spec.get("display_name"):
+            if spec.get("argv"):
                 found[name] = {"name": name, "spec": spec, "resources": _resources(name, Path(entry["resource_dir"]))}
         return found
 
@@ -31,11 +31,16 @@ class Specs:
         names = self.entries()
         return "python3" if "python3" in names else next(iter(names), "python3")
 
+    def entry(self, name: str) -> dict[str, Any] | None:
+        """In any case; `python` is what old notebooks call whatever Python there is."""
+        found, name = self.entries(), name.lower()
+        return found.get(name) or (found.get("python3") if name == "python" else None)
+
     def get(self, name: str) -> Spec | None:
-        entry = self.entries().get(name)
+        entry = self.entry(name)
         if entry is None:
             return None
-        spec = entry["spec"]
+        name, spec = entry["name"], entry["spec"]
         folder = Path(self._manager.get_all_specs()[name]["resource_dir"])
         env = {str(key): str(value) for key, value in spec["env"].items()}
         mode: Literal["signal", "message"] = "message" if spec["interrupt_mode"] == "message" else "signal"
@@ -53,13 +58,13 @@ class Specs:
 
     def metadata(self, name: str) -> Mapping[str, object]:
         """What a kernelspec says of itself that Jupyter does not read, such as what it wants of the GPUs."""
-        entry = self.entries().get(name)
+        entry = self.entry(name)
         found = entry["spec"]["metadata"] if entry is not None else None
         return found if isinstance(found, dict) else {}
 
     def resource(self, name: str, file: str) -> Path | None:
         """A kernelspec's own file, such as its logo."""
-        entry = self._manager.get_all_specs().get(name)
+        entry = self._manager.get_all_specs().get(name.lower())
         if entry is None or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", file) or file == "kernel.json":
             return None
         path = Path(entry["resource_dir"]) / file
