@@ -292,9 +292,9 @@ class Exchange:
             if session is not None:
                 self._add(self._requests.original(item), session)
         else:
-            request = self._requests.take(item)
-            if request is not None:
-                self._add(self._requests.original(item), request.session)
+            session = self._requests.take(item)
+            if session is not None:
+                self._add(self._requests.original(item), session)
         self._go_on()
 
     def _receive_answer(self, item: Message) -> None:

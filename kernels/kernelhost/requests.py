@@ -16,6 +16,7 @@ MAX_OUTSTANDING: Final = 10_000
 MAX_HELD: Final = 1_000
 MAX_HELD_BYTES: Final = 64 << 20
 _MAX_RENAMED: Final = 1_000
+_MAX_SESSIONS: Final = 1_000
 # Between busy and idle of these a kernel counts as busy; completions and the like change nothing (A12).
 WORK: Final = ("execute_request", "comm_msg", "comm_open", "comm_close")
 
@@ -94,6 +95,7 @@ class Requests:
         self._names: set[str] = set()  # of what is held
         self._working: set[tuple[str, str]] = set()
         self._renamed: OrderedDict[str, Request] = OrderedDict()
+        self._sessions: OrderedDict[str, str] = OrderedDict()
         self._count = 0
         self.running: Running | None = None
         self.latest: Request | None = None  # of those that ran or run
@@ -186,6 +188,10 @@ class Requests:
         self._names.discard(entry.item.id)
 
     def _let_in(self, entry: _Held) -> Message:
+        if entry.item.type != "execute_request":  # kernels may answer what is no request, or more than once (Colab's)
+            self._sessions[entry.item.id] = entry.session
+            if len(self._sessions) > _MAX_SESSIONS:
+                self._sessions.popitem(last=False)
         request = entry.request
         if request is None:
             return entry.item
@@ -212,13 +218,14 @@ class Requests:
             return item
         return replace(item, parent=request.header, parent_id=request.sent_id)
 
-    def take(self, item: Message) -> Request | None:
-        """The request that is answered by this reply."""
+    def take(self, item: Message) -> str | None:
+        """Whom this reply is for; None when for nobody. What it answers is over with it."""
         request = self._asked.get(item.parent_id)
-        if request is None or item.type != request.type.removesuffix("_request") + "_reply":
-            return None
-        status = item.part("content").get("status") if item.type == "execute_reply" else "ok"
-        return self.answered(request.id, failed=status == "error")
+        if request is None:
+            return self._sessions.get(item.parent_id)
+        failed = request.type == "execute_request" and item.part("content").get("status") == "error"
+        self.answered(request.id, failed)
+        return request.session
 
     def answered(self, id: str, failed: bool) -> Request | None:
         """It got its reply, from the kernel or from us."""
