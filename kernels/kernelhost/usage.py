@@ -17,6 +17,7 @@ DISK_EVERY_S: Final = 30.0
 _DISK_UNKNOWN_EVERY_S: Final = 600.0
 _DISK_SHARE: Final = 20.0
 _MAX_PIDS: Final = 512
+_MAX_ID_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Sampler:
         spent_s, passed_s = max(0.0, cpu_s - self._cpu_s), now_s - self._before_s
         self._cpu_s, self._before_s = cpu_s, now_s
         percent = round(100 * spent_s / passed_s, 1) if passed_s > 0 else 0.0
-        usage = Usage(at, percent, memory, len(found), self._disk, (), request)
+        usage = Usage(at, percent, memory, len(found), self._disk, (), _short(request))
         return Report(usage, tuple(member.pid for member in found[:_MAX_PIDS]))
 
     def disk_is_due(self, now_s: float) -> bool:
@@ -147,3 +148,10 @@ class Sampler:
         ended_s = clock_s()
         wait_s = _DISK_UNKNOWN_EVERY_S if self._disk is None else DISK_EVERY_S
         self._disk_at_s = ended_s + max(wait_s, _DISK_SHARE * (ended_s - begun_s))
+
+
+def _short(id: str | None) -> str | None:
+    """None for what cannot be told in a model: JSON can spell halves of characters, and any length."""
+    if id is None or len(id) > _MAX_ID_CHARS:
+        return None
+    return id if id.isascii() or not any("\ud800" <= character <= "\udfff" for character in id) else None

@@ -107,6 +107,13 @@ def test_a_cages_numbers_go_before_the_sum_of_the_tree(tmp_path: Path) -> None:
         assert report == Report(Usage(NOW, 30.0, 77, 2), (inside.pid, left.pid))
 
 
+@pytest.mark.parametrize(("id", "told"), [("a" * 200, True), ("a" * 201, False), ("\ud800", False), ("é", True)])
+def test_a_request_is_named_unless_its_id_is_outlandish(id: str, told: bool, tmp_path: Path) -> None:
+    """Clients choose ids: one that is no text would break every list that it is in, a huge one be kept 300 times."""
+    usage = Sampler(os.getpid(), tmp_path, 0.0).sample(1.0, NOW, id).usage
+    assert usage.request == (id if told else None)
+
+
 def test_a_report_survives_the_way_from_the_host() -> None:
     report = Report(Usage(NOW, 12.5, 1, 2, 3, (GpuUsage("GPU-1", 5, None),), "id"), (1, 2), 3, 4, 5)
     assert report_of(report.json()) == report
