@@ -399,8 +399,7 @@ class Executions:
             self._recorder.mark(run.cell, state="cancelled", status=status, prompt=None)
             return
         state, now = "finished" if status == "ok" else "failed", _now()
-        if self._flights.current is not None:
-            self._history.ended(self._flights.current, state, status, now)
+        self._history.ended(run.cell, state, status, now)
         self._flights.drop()
         self._recorder.end(run.cell)
         self._recorder.mark(run.cell, state=state, status=status, finished=now, prompt=None)

@@ -22,7 +22,6 @@ class Flight:
     sent: bool = False
     is_taken_over: bool = False  # a server before us sent it
     count: int | None = None
-    kernel: str = ""  # its name, for the history
     heard: int = 0  # messages about it
     replied: str = ""
     idle: bool = False

@@ -11,6 +11,7 @@ import anyio
 
 from collab import notebook
 from collab.flight import Flight
+from collab.model import CellId
 from collab.room import Room
 from collab.store.store import ExecutedRun, Store, StoreError
 from collab.takeover import run_id
@@ -29,32 +30,31 @@ class History:
         self._room = room
         self._store = store
         self._pending: dict[str, ExecutedRun] = {}
+        # Of a Notebook one run at a time. Kept here: with its kernel the Flight is forgotten before its end is told.
+        self._open: tuple[Flight, ExecutedRun] | None = None
         self._news = anyio.Event()
 
     def begun(self, flight: Flight, kernel: str) -> None:
         source, run = flight.source, flight.run
-        self._note(
-            ExecutedRun(
-                run=flight.id,
-                cell=run.cell,
-                source=source[:MAX_SOURCE_CHARS],
-                shortened=len(source) > MAX_SOURCE_CHARS,
-                kernel=kernel,
-                user=run.user.name,
-                user_id=run.user.id,
-                requested=run.requested,
-                started=flight.started,
-            )
+        executed = ExecutedRun(
+            run=flight.id,
+            cell=run.cell,
+            source=source[:MAX_SOURCE_CHARS],
+            shortened=len(source) > MAX_SOURCE_CHARS,
+            kernel=kernel,
+            user=run.user.name,
+            user_id=run.user.id,
+            requested=run.requested,
+            started=flight.started,
         )
-        flight.kernel = kernel
+        self._open = flight, executed
+        self._note(executed)
 
-    def ended(self, flight: Flight, state: str, status: str, now: int) -> None:
-        begun = self._pending.get(flight.id)
-        if begun is None:
-            self.begun(flight, flight.kernel)
-            begun = self._pending.get(flight.id)
-        if begun is not None:
-            self._note(replace(begun, state=state, status=status, finished=now, count=flight.count))
+    def ended(self, cell: CellId, state: str, status: str, now: int) -> None:
+        if self._open is None or self._open[0].run.cell != cell:
+            return
+        (flight, begun), self._open = self._open, None
+        self._note(replace(begun, state=state, status=status, finished=now, count=flight.count))
 
     async def write_forever(self) -> None:
         await self._settle()

@@ -29,7 +29,7 @@ async def noted(server: Server, count: int) -> list[ExecutedRun]:
 
 
 async def test_runs_are_noted_with_their_end(tmp_path: Path) -> None:
-    async with bench(tmp_path, "print('a')", "fail()") as server:
+    async with bench(tmp_path, "print('a')", "raise ValueError('no')") as server:
         server.run("a")
         await server.ended("a")
         server.run("b")
