@@ -13,6 +13,8 @@ import { CellLink } from "./CellLink";
 import { mergeRuns, outcomeOf } from "./runs";
 
 const PAGE = 30;
+/** A run's end is written a moment after it is seen. */
+const AGAIN_MS = 1500;
 
 interface Props {
   readonly bench: NotebookBench;
@@ -30,6 +32,15 @@ export function ExecutedCode({ bench }: Props) {
   const queue = useStore(session.store, (state) => state.queue);
   const mayEdit = missingRole(useStore(session.store, usableRole), "editor") === null;
   const older = useRef(false);
+  const [turn, setTurn] = useState(0);
+  const unfinished = runs.some(({ state }) => state === "running");
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each turn ends with the next, as long as something runs.
+  useEffect(() => {
+    if (!unfinished) return;
+    const timer = setTimeout(() => setTurn((n) => n + 1), AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [unfinished, turn]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a run has begun or ended when the runtime or its queue changes.
   useEffect(() => {
@@ -50,7 +61,7 @@ export function ExecutedCode({ bench }: Props) {
     return () => {
       gone = true;
     };
-  }, [session, status, queue]);
+  }, [session, status, queue, turn]);
 
   const showOlder = async (): Promise<void> => {
     const last = runs.at(-1);
