@@ -57,6 +57,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
             config.max_starts,
             config.pool,
         )
+        all.revival = config.revival
         all.walls = walls
         all.gpus = Gpus(nvml_of(config.gpus), config.gpus)
         async with all.running() as kernels, anyio.create_task_group() as tasks:

@@ -19,6 +19,7 @@ from kernelhost.gpus.wish import BadWish
 from kernelhost.journal import MAX_BYTES
 from kernelhost.limits import UNLIMITED, BadLimit
 from kernelhost.pool import MAX_READY
+from kernelhost.revival import Revival
 
 DEFAULT_PORT: Final = 8900
 ALONE_S: Final = 24 * 3600.0
@@ -55,6 +56,7 @@ class Config:
     gpus: GpuPolicy = GPUS
     terminals: bool = False
     pool: tuple[tuple[str, int], ...] = (("", 1),)
+    revival: Revival = Revival()  # noqa: RUF009 - a value
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -108,6 +110,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         gpus=gpus,
         terminals=given.terminals,
         pool=tuple({"": 1, **dict(given.pool)}.items()),
+        revival=Revival(deaths=given.revive),
     )
 
 
@@ -163,6 +166,10 @@ def _parser() -> argparse.ArgumentParser:
     help = f"tell people so long before a lifetime ends ({warn_lifetime:g})"
     cull.add_argument("--warn-lifetime", type=_time, default=warn_lifetime, metavar="MIN", help=help)
     cull.add_argument("--extend-lifetime", action="store_true", help="who uses a kernel may put off its lifetime's end")
+    rule = Revival()
+    help = f"start a kernel again that died by itself, until the Nth time in {rule.within_s / 60:g} min"
+    help += f" ({rule.deaths}); 0: never"
+    parser.add_argument("--revive", type=int, default=rule.deaths, metavar="N", help=help)
     most = parser.add_argument_group("bounds")
     most.add_argument("--max-kernels", type=_count, default=MAX_KERNELS, metavar="N", help=f"in all ({MAX_KERNELS})")
     help = f"starts of kernels in a minute ({MAX_STARTS})"

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kernelhost.confinement import OPEN, Confinement
+from kernelhost.revival import Revival
 from kernelhost.spec import Spec
 
 
@@ -29,6 +30,7 @@ class Document:
     confinement: Confinement = OPEN
     gpus: tuple[Mapping[str, Any], ...] = ()
     pooled: bool = False
+    revival: Revival = Revival()  # noqa: RUF009 - a value
 
     def encode(self) -> bytes:
         spec = {
@@ -53,6 +55,7 @@ class Document:
             "confinement": self.confinement.as_json(),
             "gpus": self.gpus,
             "pooled": self.pooled,
+            "revival": asdict(self.revival),
         }
         return json.dumps(value).encode()
 
@@ -82,4 +85,5 @@ def decode_document(data: bytes) -> Document:
         Confinement.from_json(value["confinement"]),
         tuple(value["gpus"]),
         value["pooled"],
+        Revival(**value["revival"]),
     )

@@ -72,6 +72,7 @@ class Host:
             told=self._tell,
             confinement=replace(document.confinement, adopting=True),
             noticed=self._notice,
+            revival=document.revival,
         )
         self._kernel.generation = document.generation
 

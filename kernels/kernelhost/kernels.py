@@ -33,6 +33,7 @@ from kernelhost.link import Link, Unreachable
 from kernelhost.pool import Pool
 from kernelhost.quotas import Quota
 from kernelhost.registry import Row, clear_row, rows
+from kernelhost.revival import Revival
 from kernelhost.spec import Spec
 from kernelhost.specs import Specs
 
@@ -75,6 +76,8 @@ class Kernels:
         self.started = datetime.now(UTC)
         self.keep = data is not None
         self.found = anyio.Event()
+        # When those that died by themselves are started again.
+        self.revival = Revival()
         # What kernels are held in; None: nothing.
         self.walls: Walls | None = None
         # Who has which; there are none unless they are put here.
@@ -122,6 +125,11 @@ class Kernels:
     @property
     def all(self) -> list[Link]:
         return list(self._kernels.values())
+
+    @property
+    def ready(self) -> int:
+        """How many wait for somebody to ask for one."""
+        return self._pool.size
 
     def get(self, id: str) -> Link | None:
         return self._kernels.get(id)
@@ -183,7 +191,9 @@ class Kernels:
     # -- within -------------------------------------------------------------------------------------------------------
 
     def _document(self, id: str, spec: Spec, variables: Mapping[str, str], folder: Path) -> Document:
-        return Document(id, spec, variables, folder, self._rows, self._temp, self._keep_bytes, self._alone_s)
+        rows, temp = self._rows, self._temp
+        document = Document(id, spec, variables, folder, rows, temp, self._keep_bytes, self._alone_s)
+        return replace(document, revival=self.revival)
 
     # -- kernels that are ready ---------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import pytest
 from kernelhost.config import BadSetting, Config, read_config
 from kernelhost.confining import Confining
 from kernelhost.limits import Limits, default_limits
+from kernelhost.revival import Revival
 
 TOKEN = "a-token-of-enough-letters"
 
@@ -21,6 +22,8 @@ def test_settings_come_from_flags_and_the_token_from_the_environment(tmp_path: P
         "60",
         "--allow-origin",
         "http://a",
+        "--revive",
+        "0",
     ]
     assert read_config(arguments, {"KERNELHOST_TOKEN": TOKEN}) == Config(
         token=TOKEN,
@@ -30,6 +33,7 @@ def test_settings_come_from_flags_and_the_token_from_the_environment(tmp_path: P
         orphan_after_s=60,
         origins=("http://a",),
         confining=Confining(default_limits()),
+        revival=Revival(deaths=0),
     )
 
 
