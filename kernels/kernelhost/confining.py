@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+from kernelhost.cages.cage import open_cage
 from kernelhost.confinement import Confinement, Level, Network
-from kernelhost.limits import BadLimit, Limits, default_limits, read_count, read_cpus, read_size, spell
+from kernelhost.limits import UNLIMITED, BadLimit, Limits, default_limits, read_count, read_cpus, read_size, spell
 from kernelhost.sandbox import probe
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Walls:
 
 def build_walls(confining: Confining, root: Path) -> Walls:
     """Tries what was asked for by running it; takes a moment. Raises NoSandbox."""
+    open_cage("start", UNLIMITED).close()  # clears away what hosts left that were killed, and makes room for new ones
     if confining.sandbox == "none":
         return Walls(confining, "none", "the gateway was started with --sandbox none")
     why = probe("bwrap", confining.network, root)
