@@ -82,7 +82,7 @@ class Kernel:
         self._deaths = Deaths(revival)
         self._ready_s = 0.0
         self._lock = asyncio.Lock()
-        self._stopped = False
+        self._stopped = ""  # why, once it is
         self._process: Process | Provisioned | None = None
         self._sampler: Sampler | None = None
         self._sockets: Sockets | None = None
@@ -158,7 +158,7 @@ class Kernel:
             try:
                 await self._start()
             except BaseException:
-                self._stopped = True
+                self._stopped = self._stopped or "The kernel was shut down."
                 raise
 
     async def restart(self, empty_below: Path | None = None) -> None:
@@ -192,7 +192,7 @@ class Kernel:
 
     async def stop(self, reason: str = "The kernel was shut down.") -> None:
         """For good. Takes at most a few seconds, also while the kernel is starting."""
-        self._stopped = True
+        self._stopped = self._stopped or reason
         self._exchange.change()
         async with self._lock:
             if self.state != "dead" or not self.reason:
@@ -205,7 +205,8 @@ class Kernel:
             await self._end_process()
 
     async def adopt(self, id: str, environment: Mapping[str, str], cwd: Path, code: str) -> None:
-        """For somebody, after it was started for nobody; `code` puts it into the folder. Raises KernelFailed."""
+        """For somebody, after it was started for nobody; `code`, if any is needed, puts it into the folder. Raises
+        KernelFailed."""
         self._check_alive()
         assert self._process is not None
         self.id, self._cwd = id, cwd
@@ -213,10 +214,11 @@ class Kernel:
         self.created = self._exchange.last_activity = datetime.now(UTC)
         self._sampler = Sampler(self._process.pid, cwd, anyio.current_time(), self._process.cage)
         content = {"code": code, "silent": True, "store_history": False, "allow_stdin": False}
-        asked = self._exchange.ask("shell", "execute_request", content)
+        kind, content = ("execute_request", content) if code else ("kernel_info_request", {})
+        asked = self._exchange.ask("shell", kind, content)
         while (reply := self._exchange.reply) is None or reply.parent_id != asked:
             await self._next_change()
-        if reply.part("content").get("status") != "ok":
+        if code and reply.part("content").get("status") != "ok":
             raise KernelFailed("The kernel cannot be put into its folder.")
 
     async def interrupt(self) -> None:
@@ -249,7 +251,8 @@ class Kernel:
                 why = f"{error}".rstrip(".") + "."
             if self._process is not None:
                 why += self._process.last_words()
-            self._exchange.reason = f"The kernel '{self._spec.name}' could not be started: {why}"
+            why = f"The kernel '{self._spec.name}' could not be started: {why}"
+            self._exchange.reason = self._stopped or why
             self._exchange.set_state("dead")
             self._exchange.abandon(self.reason)
             with anyio.CancelScope(shield=True):
@@ -283,7 +286,7 @@ class Kernel:
     def _check_not_stopped(self) -> None:
         """Raises KernelFailed."""
         if self._stopped:
-            raise KernelFailed("The kernel was shut down.")
+            raise KernelFailed(self._stopped)
 
     async def _until_ready(self) -> None:
         """A kernel_info reply and a sign on iopub; asked again and again, as a status sent before the subscription

@@ -120,6 +120,15 @@ async def a_kernel(folder: Path, **more: Any) -> AsyncIterator[tuple[Kernel, Sea
         tasks.cancel_scope.cancel()
 
 
+async def new_process(kernel: Kernel) -> int:
+    """Its number: another process than that of now."""
+    before = kernel.pid
+    with anyio.fail_after(40):
+        while kernel.pid in (0, before):  # noqa: ASYNC110 - it tells nobody before it is ready
+            await anyio.sleep(0.001)
+    return kernel.pid
+
+
 # -- reviving --------------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +210,23 @@ async def test_i6_x15_a_restart_or_an_end_during_a_revival_wins(tmp_path: Path) 
         assert seat.ended == "Culled."
 
 
+async def test_x15_an_end_during_a_restart_is_told_as_what_it_is(tmp_path: Path) -> None:
+    async with a_kernel(tmp_path) as (kernel, seat):
+        async with anyio.create_task_group() as tasks:
+
+            async def restart() -> None:
+                with pytest.raises(KernelFailed, match="Culled"):
+                    await kernel.restart()
+
+            tasks.start_soon(restart)
+            await seat.status("starting")
+            waiting = await seat.execute("1")
+            await new_process(kernel)
+            await kernel.stop("Culled.")
+        assert (kernel.state, kernel.reason, kernel.pid) == ("dead", "Culled.", 0)
+        assert (await seat.reply(waiting))["evalue"] == seat.ended == "Culled."
+
+
 # -- never stuck -----------------------------------------------------------------------------------------------------
 
 
@@ -214,11 +240,7 @@ async def test_x15_a_kernel_that_dies_while_it_is_restarted_is_dead_and_can_be_r
 
             tasks.start_soon(restart)
             await seat.status("starting")
-            before = kernel.pid
-            with anyio.fail_after(20):
-                while kernel.pid in (0, before):  # noqa: ASYNC110 - a new process tells nobody before it is there
-                    await anyio.sleep(0.001)
-            os.kill(kernel.pid, signal.SIGKILL)
+            os.kill(await new_process(kernel), signal.SIGKILL)
         assert (kernel.state, kernel.pid) == ("dead", 0)
         assert "signal 9" in kernel.reason
         await kernel.restart()
