@@ -12,17 +12,25 @@ import pytest
 from collab import notebook
 from collab.commands import (
     AnswerInput,
+    AttachRuntime,
     CancelRuns,
+    ChooseRuntime,
     ClearOutputs,
+    Command,
+    DetachRuntime,
+    ExtendRuntime,
     Interrupt,
+    ResetRuntime,
     Restart,
     RunCells,
     ShutDownRuntime,
 )
-from collab.events import Notice, QueueChanged, RuntimeChanged, event_json
-from collab.model import CellId, NotebookId
+from collab.events import Event, Notice, QueueChanged, Refused, RuntimeChanged, event_json
+from collab.flights import ANSWER_LOST
+from collab.model import CellId, NotebookId, User
 from collab.room import CommandRefused
 from tests.support.executions import ADA, BO, NOTEBOOK, Server, bench
+from tests.support.runtime import FakeGateway
 
 pytestmark = pytest.mark.anyio
 
@@ -316,6 +324,171 @@ async def test_a_kernel_that_somebody_else_restarts_is_another_session(tmp_path:
         assert server.mark("b").session == server.gateway.only.model.session != before
 
 
+async def test_no_run_begins_in_the_process_that_is_about_to_end(tmp_path: Path) -> None:
+    """While somebody else restarts the kernel, the mark of a run would name the wrong process."""
+    async with bench(tmp_path, "print('a')") as server:
+        await server.started()
+        kernel = server.gateway.only
+        kernel.state = "starting"
+        kernel.announce("starting")
+        await server.until(lambda: server.status == "restarting")
+        server.run("a")
+        assert server.states() == {"a": "queued"}
+        kernel.generation += 1
+        kernel.state = "idle"
+        kernel.announce("idle")
+        await server.ended("a")
+        assert (server.mark("a").session, server.mark("a").state) == (kernel.model.session, "finished")
+
+
+async def test_a_late_word_about_a_restart_of_ours_is_no_news(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        await server.started()
+        server.ask(Restart())
+        await server.until(lambda: server.status == "idle")
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        kernel = server.gateway.only
+        kernel.generation = 1
+        kernel.announce("starting")  # of the process before
+        kernel.generation = 2
+        server.gateway.release("a")
+        await server.ended("a")
+        assert server.mark("a").status == "ok"
+
+
+async def test_of_a_long_line_the_first_are_told_and_how_many_wait_behind(tmp_path: Path) -> None:
+    async with bench(tmp_path, "wait('a')", *["print('x')"] * 250) as server:
+        server.ask(RunCells("all"))
+        await server.until(lambda: server.states().get("a") == "running")
+        told = [event for event in server.room.told if isinstance(event, QueueChanged)]
+        assert (len(told[-1].cells), told[-1].cells[0], told[-1].more) == (100, "b", 150)
+        assert max(len(event.cells) for event in told) == 100
+        server.ask(CancelRuns("all"))
+
+
+# -- the runtime: what is asked of it beyond runs ---------------------------------------------------------------------
+
+
+async def outcome(server: Server, command: Command, user: User = ADA) -> list[Event]:
+    """What who asked was told, once it is over."""
+    answers: list[Event] = []
+    done = server.executions.request(command, user, answers.append)
+    assert done is not None
+    with anyio.fail_after(10):
+        await done.wait()
+    return answers
+
+
+async def test_a_reset_ends_everything_and_one_that_is_refused_ends_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('never')", "print('b')") as server:
+        with pytest.raises(CommandRefused, match="start it first"):
+            server.ask(ResetRuntime())
+        server.run("a")
+        server.run("b")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.gateway.resets_at_once = False
+        assert await outcome(server, ResetRuntime(), BO) == [Refused("The runtime was reset just now; wait a minute.")]
+        assert server.states() == {"a": "running", "b": "queued"}
+        server.gateway.resets_at_once = True
+        before = server.mark("a").session
+        assert await outcome(server, ResetRuntime(folder=True), BO) == []
+        await server.until(lambda: server.status == "idle")
+        why = "The runtime was reset by Bo"
+        assert [(server.mark(cell).state, server.mark(cell).status) for cell in "ab"] == [
+            ("failed", why),
+            ("cancelled", why),
+        ]
+        assert server.gateway.only.resets == [True]
+        assert Notice("Bo reset the runtime and its working folder.", BO.id) in server.room.told
+        server.run("b")
+        await server.ended("b")
+        assert server.mark("b").session != before
+
+
+async def test_an_end_that_is_near_is_told_until_it_is_put_off(tmp_path: Path) -> None:
+    async with bench(tmp_path) as server:
+        await server.started()
+        server.gateway.only.stops_at = "2030-01-01T00:00:00Z"
+        server.executions._model_changed()
+
+        def ends() -> list[str]:
+            return [event.stops_at for event in server.room.told if isinstance(event, RuntimeChanged)]
+
+        await server.until(lambda: ends()[-1] == "2030-01-01T00:00:00Z")
+        assert await outcome(server, ExtendRuntime()) == []
+        assert ends()[-1] == ""
+
+
+async def test_who_waits_for_a_gpu_is_told_the_place_and_may_give_up(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        server.gateway.places.extend([2, 1])
+        server.run("a")
+        await server.ended("a")
+        told = [(event.status, event.place) for event in server.room.told if isinstance(event, RuntimeChanged)]
+        assert [place for status, place in told if status == "starting" and place] == [2, 1]
+        assert told[-1] == ("idle", 0)
+        server.ask(ShutDownRuntime())
+        await server.until(lambda: not server.gateway.kernels)
+        server.gateway.places.extend([1] * 1_000_000)
+        server.run("a")
+        await server.until(lambda: server.states()["a"] == "queued" and len(server.gateway.places) < 1_000_000)
+        server.ask(ShutDownRuntime())
+        await server.until(lambda: not server.executions._kernel.turn.locked())
+        assert (server.status, server.states(), server.gateway.kernels) == ("none", {"a": "cancelled"}, {})
+        assert await kernel_noted(server) == ""
+
+
+async def test_what_was_chosen_is_in_the_document_and_in_the_next_start(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('a')") as server:
+        await server.started()
+        before = server.gateway.only
+        choice = ChooseRuntime("python3", gpus="0.5", gpu_memory="4 GiB", venv=True)
+        assert await outcome(server, choice) == []
+        assert server.gateway.kernels == {before.id: before}
+        assert await outcome(server, replace(choice, restart=True)) == []
+        await server.until(lambda: server.status == "idle" and server.gateway.only is not before)
+        assert server.gateway.wishes == [{}, {"KERNEL_GPUS": "0.5", "KERNEL_GPU_MEMORY": "4GiB", "KERNEL_VENV": "1"}]
+        (refused,) = await outcome(server, ChooseRuntime("nonesuch"))
+        assert isinstance(refused, Refused)
+        assert refused.reason == "There is no kernel 'nonesuch'; there are python3."
+
+
+async def test_another_server_is_attached_and_a_crash_finds_the_notebook_there(tmp_path: Path) -> None:
+    async with FakeGateway().running() as elsewhere, bench(tmp_path, "print('a')") as server:
+        elsewhere.token = "secret"
+        await server.started()
+        server.runtime.elsewhere["http://there:8888"] = elsewhere
+        server.executions.attachment._allowed = ("any",)
+        (refused,) = await outcome(server, AttachRuntime("http://there:8888", "wrong"))
+        assert isinstance(refused, Refused)
+        assert refused.reason.endswith("does not take this token.")
+        assert len(server.gateway.kernels) == 1
+
+        ours = server.gateway
+        assert await outcome(server, AttachRuntime("http://there:8888", "secret")) == []
+        await server.until(lambda: server.status == "idle" and not ours.kernels)
+        server.run("a")
+        await server.ended("a")
+        assert elsewhere.only.executed == ["print('a')"]
+        await server.room.commit()
+        assert await outcome(server, DetachRuntime()) == []
+        await server.until(lambda: not elsewhere.kernels and server.status == "none")
+        server.run("a")
+        await server.until(lambda: bool(ours.kernels) and ours.only.executed == ["print('a')"])
+
+
+async def test_so_much_is_asked_of_the_runtime_at_once_and_no_more(tmp_path: Path) -> None:
+    async with bench(tmp_path) as server:
+        await server.started()
+        server.gateway.hold("extend")
+        for _ in range(8):
+            server.ask(ExtendRuntime())
+        with pytest.raises(CommandRefused, match="still busy"):
+            server.ask(ExtendRuntime())
+        server.gateway.let_go("extend")
+
+
 # -- starting and stopping ------------------------------------------------------------------------------------------
 
 
@@ -489,6 +662,38 @@ async def test_output_that_comes_long_after_the_reply_still_belongs_to_the_run(
             await server.until(lambda: server.text("a").endswith(f"{number}\n"))  # noqa: B023
             assert server.states() == {"a": "running"}
         await server.ended("a")
+
+
+async def test_k2_on_a_stock_server_the_answer_to_a_question_behind_it_ends_a_run_whose_reply_was_lost(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')\nprint('lost')", "print('b')") as server:
+        server.gateway.keeps = False
+        server.run("a")
+        server.run("b")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.runtime.cut_off()
+        await server.until(lambda: server.status == "reconnecting")
+        server.gateway.release("a")
+        await server.until(lambda: server.gateway.only.state == "idle")
+        server.runtime.reconnect()
+        await server.ended("a", "b")
+        assert (server.text("a"), server.mark("a").status) == ("up\n", ANSWER_LOST)
+        assert (server.text("b"), len(server.gateway.only.executed)) == ("b\n", 2)
+
+
+async def test_k2_a_run_that_goes_on_over_a_lost_connection_ends_with_its_own_reply(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')\nprint('end')") as server:
+        server.gateway.keeps = False
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        server.runtime.cut_off()
+        await server.until(lambda: server.status == "reconnecting")
+        server.runtime.reconnect()
+        await server.until(lambda: server.status == "busy")
+        server.gateway.release("a")
+        await server.ended("a")
+        assert (server.text("a"), server.mark("a").status) == ("up\nend\n", "ok")
 
 
 async def test_a_request_that_was_lost_with_the_connection_is_sent_again(tmp_path: Path) -> None:

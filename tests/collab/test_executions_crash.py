@@ -57,6 +57,36 @@ async def test_the_run_goes_on_and_so_does_the_queue(tmp_path: Path) -> None:
             assert len(after.gateway.only.executed) == 3
 
 
+async def test_a_running_cell_that_waits_again_runs_again(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('one')\nwait('a')", "print('b')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "one\n")
+        server.run("b")
+        server.run("a", user=BO)
+        await server.room.commit()
+        async with crashed(server) as after:
+            await after.until(lambda: after.status == "busy")
+            after.gateway.release("a")
+            await after.until(lambda: after.mark("a").user == "Bo" and after.mark("a").state == "finished")
+            assert after.gateway.only.executed == ["print('one')\nwait('a')", "print('b')", "print('one')\nwait('a')"]
+            assert (after.mark("a").again, after.mark("b").state) == ("", "finished")
+
+
+async def test_on_a_stock_server_a_run_that_ended_meanwhile_is_settled(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')\nprint('lost')", "print('b')") as server:
+        server.gateway.keeps = False
+        server.run("a")
+        server.run("b")
+        await shown_and_committed(server, "a", "up\n")
+        server.runtime.cut_off()
+        server.gateway.release("a")
+        await server.until(lambda: server.gateway.only.state == "idle")
+        async with crashed(server) as after:
+            await after.ended("a", "b")
+            assert (after.text("a"), after.mark("a").status, after.text("b")) == ("up\n", ANSWER_LOST, "b\n")
+            assert len(after.gateway.only.executed) == 2
+
+
 async def test_what_came_while_no_server_was_there_arrives(tmp_path: Path) -> None:
     async with bench(tmp_path, "print('one')\nwait('a')\nprint('two')") as server:
         server.run("a")

@@ -43,6 +43,7 @@ class FakeGateway:
         self.refuses = ""  # why no kernel can be started
         self.places: deque[int] = deque()  # in the line for a GPU, told to who asks next, one each
         self.resets_at_once = True
+        self.keeps = True  # what kernels say while nobody listens; stock servers do not
         self.token = ""
         self.samples: list[object] = []
         self.wishes: list[Mapping[str, str]] = []  # of each start
@@ -96,7 +97,7 @@ class FakeGateway:
             raise NoGpu(f"No GPU is free; your place in the line is {place}.", place, 0.001)
         if self.refuses or spec != "python3":
             raise RuntimeFailed(self.refuses or f"There is no kernel '{spec}'.")
-        kernel = FakeKernel(id, self)
+        kernel = FakeKernel(id, self, keeps=self.keeps)
         self.kernels[kernel.id] = kernel
         self._tasks.start_soon(kernel.run)
         return kernel
@@ -130,7 +131,7 @@ class FakeKernel:
     stops_at: str = ""
     resets: list[bool] = field(default_factory=list)
     slow: anyio.Event | None = None  # no run begins before it is set
-    _requests: deque[tuple[str, str]] = field(default_factory=deque)
+    _requests: deque[tuple[str, str | None]] = field(default_factory=deque)
     _asked: dict[str, str] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -186,6 +187,9 @@ class FakeKernel:
                 self.abandon(self.reason)
             self._requests.append((id, str(content["code"])))
             self._wake()
+        elif type == "kernel_info_request":
+            self._requests.append((id, None))
+            self._wake()
         elif type == "create_subshell_request" and self.subshells:
             self.say("control", "create_subshell_reply", id, {"status": "ok", "subshell_id": "beside"})
         elif type == "complete_request" and (subshell or self.state == "idle"):
@@ -198,7 +202,8 @@ class FakeKernel:
         if type in self.gateway.lost:
             return
         message = self._message(channel, type, {"msg_id": parent}, content)
-        self.log.append(message)
+        if self.keeps:
+            self.log.append(message)
         for client in self.clients:
             client.deliver(message)
 
@@ -232,6 +237,9 @@ class FakeKernel:
             if self.slow is not None:
                 await self.slow.wait()
             id, code = self._requests.popleft()
+            if code is None:
+                self.say("shell", "kernel_info_reply", id, {"status": "ok"})
+                continue
             self.state = "busy"
             self.executed.append(code)
             generation, number = self.generation, next(counts)
