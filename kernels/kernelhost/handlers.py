@@ -1,5 +1,6 @@
 """Jupyter's kernel REST contract (kernels.md section 3). Errors are JSON: `{"message": one sentence, "reason"}`."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 
@@ -20,6 +21,7 @@ from kernelhost.quotas import TooOften
 
 # The jupyter_server whose contract this is; VS Code reads it.
 _CONTRACT: Final = "2.21.1"
+_RESOURCES: Final = ("api", "kernels", "kernelspecs", "sessions", "terminals")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -70,6 +72,7 @@ async def status(request: Request) -> Response:
 
 
 async def me(request: Request) -> Response:
+    """Who shows the token may do all that there is to do here."""
     name = "kernelhost"
     identity = {
         "username": name,
@@ -79,7 +82,16 @@ async def me(request: Request) -> Response:
         "avatar_url": None,
         "color": None,
     }
-    return JSONResponse({"identity": identity, "permissions": {}})
+    try:
+        asked: object = json.loads(request.query_params.get("permissions", "{}"))
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict) or not all(
+        isinstance(actions, list) and all(isinstance(action, str) for action in actions) for actions in asked.values()
+    ):
+        return failure(400, "The permissions should be a JSON dict of lists of actions.")
+    granted = {resource: actions if resource in _RESOURCES else [] for resource, actions in asked.items()}
+    return JSONResponse({"identity": identity, "permissions": granted})
 
 
 async def specs(request: Request) -> Response:

@@ -224,8 +224,8 @@ class Terminals:
         return self._terminals.get(name)
 
     def open(self, name: str = "", folder: str = "") -> Terminal:
-        """That of this name if there is one. A folder that is none, or outside, is the root. Raises TooManyTerminals
-        and OSError."""
+        """That of this name if there is one. A folder is one of the machine or below the root; what is neither is the
+        root. Raises TooManyTerminals and OSError."""
         if name in self._terminals:
             return self._terminals[name]
         if len(self._terminals) >= MAX_TERMINALS:
@@ -243,6 +243,8 @@ class Terminals:
     def _folder(self, folder: str) -> Path:
         top = self._root.resolve()
         try:
+            if Path(folder).is_absolute() and Path(folder).is_dir():
+                return Path(folder)
             below = (top / folder.lstrip("/")).resolve()
             return below if below.is_dir() and below.is_relative_to(top) else top
         except (OSError, ValueError):

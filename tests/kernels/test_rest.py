@@ -103,6 +103,27 @@ def test_a3_errors_are_json_whatever_was_asked(gateway: GatewayProcess, method: 
     assert answer.json()["message"].endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("asked", "granted"),
+    [
+        ('{"kernels": ["read", "execute"], "contents": ["write"]}', {"kernels": ["read", "execute"], "contents": []}),
+        ("{}", {}),
+        ("[]", None),
+        ('{"kernels": "read"}', None),
+        ('{"kernels": [5]}', None),
+        ("no json", None),
+        ("[" * 10_000, None),
+    ],
+)
+def test_who_has_the_token_may_do_all_that_there_is_to_do(
+    gateway: GatewayProcess, asked: str, granted: dict[str, list[str]] | None
+) -> None:
+    answer = gateway.http.get("/api/me", params={"permissions": asked})
+    assert answer.status_code == (400 if granted is None else 200)
+    assert answer.json().get("permissions") == granted
+    assert gateway.http.get("/api/me").json()["permissions"] == {}
+
+
 def test_kernelspecs_have_what_pages_need(gateway: GatewayProcess) -> None:
     answer = gateway.http.get("/api/kernelspecs").json()
     entry = answer["kernelspecs"][answer["default"]]

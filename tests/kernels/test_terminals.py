@@ -174,13 +174,15 @@ def test_a_bad_frame_closes_its_own_socket_only(gateway: GatewayProcess, name: s
 
 def test_a_terminal_has_a_name_and_a_folder(gateway: GatewayProcess) -> None:
     (gateway.root / "below").mkdir(exist_ok=True)
-    for name, folder, where in (("one", "below", "below"), ("two", "none", ""), ("three", "../..", "")):
+    below = gateway.root / "below"
+    places = {"a": ("below", below), "b": ("/below", below), "c": ("none", gateway.root), "d": ("../..", gateway.root)}
+    for name, (folder, where) in (places | {"e": ("/usr", Path("/usr"))}).items():
         made = gateway.http.post("/api/terminals", json={"name": name, "cwd": folder}).json()
         assert made["name"] == name
         assert gateway.http.post("/api/terminals", json={"name": name}).json()["name"] == name
         assert gateway.http.get(f"/api/terminals/{name}").json()["name"] == name
         with page(gateway, name) as shell:
-            assert shell.run("pwd") == f"{(gateway.root / where)}\n"
+            assert shell.run("pwd") == f"{where}\n"
         assert [gateway.http.delete(f"/api/terminals/{name}").status_code for _ in range(2)] == [204, 404]
     refused = gateway.http.post("/api/terminals", json={"name": "../x"})
     assert (refused.status_code, "name" in refused.json()["message"]) == (400, True)
