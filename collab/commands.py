@@ -3,6 +3,7 @@
 Every Command may carry a `request` number of the client's choice; a `refused` event repeats it.
 """
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -141,6 +142,15 @@ class DetachRuntime:
     """Back to the runtime of this server; the kernel on the other one is shut down."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """What the sender shows: the state vector of its document and the SHA-256 of some sources (crdt.md D11). Answered
+    only when the server has something else under the same state: by `differs`, and the end of the connection."""
+
+    state: bytes
+    sources: Mapping[CellId, str]
+
+
 Command = (
     RunCells
     | CancelRuns
@@ -158,6 +168,7 @@ Command = (
     | ChooseRuntime
     | AttachRuntime
     | DetachRuntime
+    | Compare
 )
 
 # The least role that may send each Command.
@@ -179,9 +190,12 @@ ROLE_FOR: Final[dict[type[Command], Role]] = {
     ChooseRuntime: Role.EDITOR,
     AttachRuntime: Role.OWNER,
     DetachRuntime: Role.OWNER,
+    Compare: Role.VIEWER,
 }
 
 MAX_CODE_CHARS: Final = 1 << 20
+MAX_COMPARED: Final = 100
+_MAX_STATE_BYTES: Final = 64 << 10
 _MAX_WORD_CHARS: Final = 2000
 _SPEC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _GPUS: Final = re.compile(r"|any|\d{1,2}|0?\.\d{1,3}")
@@ -224,6 +238,20 @@ def _sources(value: Mapping[object, object]) -> dict[CellId, str]:
     ):
         raise BadCommand("'sources' maps cell ids to the SHA-256 of their source.")
     return {CellId(key): digest for key, digest in sources.items()}
+
+
+def _compare(value: Mapping[object, object]) -> Compare:
+    text = value.get("state")
+    try:
+        state = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        state = b""
+    if not 0 < len(state) <= _MAX_STATE_BYTES:
+        raise BadCommand("'state' is a state vector in base64.")
+    sources = _sources(value)
+    if len(sources) > MAX_COMPARED:
+        raise BadCommand(f"'sources' names {len(sources)} cells; at most {MAX_COMPARED} are compared at once.")
+    return Compare(state, sources)
 
 
 def _text(value: Mapping[object, object], key: str) -> str:
@@ -287,6 +315,7 @@ _PARSERS: Final[dict[str, Callable[[Mapping[object, object]], Command]]] = {
     ),
     "attach_runtime": lambda v: AttachRuntime(_word(v, "url"), _word(v, "token")),
     "detach_runtime": lambda v: DetachRuntime(),
+    "compare": _compare,
     "complete": lambda v: Complete(_number(v, "request"), _text(v, "code"), _number(v, "cursor")),
     "inspect": lambda v: Inspect(
         _number(v, "request"), _text(v, "code"), _number(v, "cursor"), 1 if v.get("detail") == 1 else 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from anyio import BrokenWorkerProcess, to_process
-from pycrdt import Array, Decoder, Doc, Map, Text, get_update
+from pycrdt import Array, Doc, Map, Text, get_update
 
 from collab import notebook
 from collab.model import NotebookId
@@ -98,7 +98,7 @@ def pack(updates: Sequence[bytes]) -> Packed:
         raise Unsound(f"The log cannot be replayed: {error}.") from None
     if not whole:
         raise Unsound("The log has updates whose predecessors are missing.")
-    if _clocks(again.get_state()) != _clocks(doc.get_state()) or _content(again) != _content(doc):
+    if notebook.clocks(again.get_state()) != notebook.clocks(doc.get_state()) or _content(again) != _content(doc):
         raise Unsound("A snapshot does not read like the log that it was made from.")
     return Packed(snapshot, _start(doc, len(snapshot)), notebook.blobs_of(doc))
 
@@ -151,7 +151,7 @@ class Compactor:
 
 def _start(doc: NotebookDoc, size: int) -> bytes | None:
     """Of a new epoch, when the document has outgrown its content. Raises Unsound."""
-    many = len(_clocks(doc.get_state())) > _MANY_CLIENTS
+    many = len(notebook.clocks(doc.get_state())) > _MANY_CLIENTS
     if size <= _OUTGROWN_BYTES and not many:
         return None
     start = rebuilt(doc)
@@ -199,9 +199,3 @@ def _content(doc: NotebookDoc, whole: bool = True) -> str:
     for name in () if whole else _OF_CELLS:
         content[name] = {cell: value for cell, value in content[name].items() if cell in content["cells"]}
     return json.dumps(content, sort_keys=True)
-
-
-def _clocks(state: bytes) -> dict[int, int]:
-    """A state vector as what it says; the order of its bytes says nothing."""
-    decoder = Decoder(state)
-    return {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}

@@ -130,6 +130,13 @@ class RuntimeNotice:
     stops_at: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """These cells read otherwise here than where they were compared, under the same state: the server's count."""
+
+    cells: tuple[CellId, ...]
+
+
 Event = (
     Joined
     | Acknowledged
@@ -144,6 +151,7 @@ Event = (
     | Notice
     | RuntimeUsage
     | RuntimeNotice
+    | Differs
 )
 
 EVENT_TYPES: Final[dict[type[Event], str]] = {
@@ -160,6 +168,7 @@ EVENT_TYPES: Final[dict[type[Event], str]] = {
     Notice: "notice",
     RuntimeUsage: "runtime_usage",
     RuntimeNotice: "runtime_notice",
+    Differs: "differs",
 }
 
 

@@ -24,6 +24,7 @@ from collab.commands import (
     ChooseRuntime,
     ClearOutputs,
     Command,
+    Compare,
     Complete,
     DetachRuntime,
     ExtendRuntime,
@@ -178,6 +179,8 @@ class Executions:
                 done = self._attempt(answer, self._attach, url, token, user)
             case DetachRuntime():
                 done = self._attempt(answer, self._detach, user)
+            case Compare():
+                return None  # the Room's business
             case _:
                 assert_never(command)
         # What was accepted is in the document by now, and is durable with the Room's next commit.

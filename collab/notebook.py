@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, TypeAlias, cast, get_args
 
-from pycrdt import Array, Doc, Map, Text
+from pycrdt import Array, Decoder, Doc, Map, Text
 
 from collab.model import CELL_TYPES, MAX_POSITION_CHARS, MAX_TITLE_CHARS, CellId, CellType, RunState
 from collab.positions import between, is_position, spread
@@ -182,6 +182,15 @@ def blobs_of(doc: NotebookDoc) -> frozenset[str]:
     entries = [entry for cell in outputs.values() if isinstance(cell, list) for entry in cell]
     texts = [entry.get("blobs") for entry in entries if isinstance(entry, dict)]
     return frozenset(name for text in texts if isinstance(text, str) for name in _SHA256.findall(text))
+
+
+def clocks(state: bytes) -> dict[int, int]:
+    """A state vector as what it says; the order of its bytes says nothing. Raises ValueError for what is none."""
+    decoder = Decoder(state)
+    try:
+        return {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}
+    except (IndexError, RuntimeError) as error:
+        raise ValueError("The state vector is cut off.") from error
 
 
 def search_text(doc: NotebookDoc) -> str:

@@ -18,10 +18,10 @@ from pycrdt import Doc, TransactionEvent
 from pycrdt.websocket import YRoom
 
 from collab import notebook
-from collab.commands import Command
+from collab.commands import Command, Compare
 from collab.compaction import Growth
 from collab.connection import CheckedFrame, Connection, websocket_frame
-from collab.events import Acknowledged, CannotSave, Event, Joined, Refused, Renamed
+from collab.events import Acknowledged, CannotSave, Differs, Event, Joined, Refused, Renamed
 from collab.gate import Admitted, Gap, Gate, Nothing, TooLarge, Verdict
 from collab.gate import Refused as GateRefused
 from collab.journal import MAX_MERGED, Batch, Journal, RoomClosed
@@ -60,6 +60,7 @@ _MAX_UNFOLLOWED_BYTES: Final = 1 << 20
 _MAX_LOADED_BYTES: Final = 256 << 10  # in one portion
 _MAX_GAPS_A_MINUTE: Final = 3
 _FLUSH_AT_CLOSE_S: Final = 10.0
+_COMPARE_EVERY_S: Final = 5.0
 
 
 class CommandRefused(Exception):
@@ -110,6 +111,7 @@ class _Member:
     acknowledged: int = 0
     # Update frames up to the first number are durable once the entry of the second number is.
     marks: deque[tuple[int, int]] = field(default_factory=deque)
+    compared: float = -_COMPARE_EVERY_S
     gap: bool = False
     gaps: deque[float] = field(default_factory=deque)
 
@@ -312,6 +314,8 @@ class Room(YRoom):
                 payload = awareness(self._presence.everyone)
                 connection.charge(len(payload))
                 connection.post(payload)
+            case Compare():
+                self._compare(connection, frame)
             case _:
                 self._request(connection, frame)
 
@@ -409,6 +413,30 @@ class Room(YRoom):
         if member.marks and member.marks[-1][1] == self._journal.applied:
             member.marks.pop()
         member.marks.append((connection.update_frames, self._journal.applied))
+
+    def _compare(self, connection: Connection, shown: Compare) -> None:
+        """Under one state there is one text. Where a browser shows another, ours is what is in the log (U3)."""
+        now = asyncio.get_running_loop().time()
+        member = self._members[connection]
+        if now - member.compared < _COMPARE_EVERY_S:
+            return
+        member.compared = now
+        try:
+            if notebook.clocks(shown.state) != notebook.clocks(self.ydoc.get_state()):
+                return  # edits are on their way
+        except ValueError:
+            connection.close(CLOSE_MALFORMED, "The state vector cannot be decoded.")
+            return
+        differing = [
+            cell
+            for cell, sha256 in shown.sources.items()
+            if notebook.has_cell(self.ydoc, cell)
+            and notebook.source_sha256(notebook.cell_source(self.ydoc, cell)) != sha256
+        ]
+        if differing:
+            log.error("A browser shows another text", extra={"notebook": self.id, "cells": differing})
+            connection.tell(Differs(tuple(differing)))
+            connection.close(CLOSE_REFUSED, "This page showed another text than what is saved.")
 
     def _request(self, connection: Connection, command: Command) -> None:
         if self.runs is None:

@@ -16,6 +16,7 @@ from collab.commands import (
     ChooseRuntime,
     ClearOutputs,
     Command,
+    Compare,
     Complete,
     DetachRuntime,
     ExtendRuntime,
@@ -48,6 +49,7 @@ _DOING: Final[dict[type[Command], str]] = {
     ChooseRuntime: "Choosing the runtime",
     AttachRuntime: "Attaching a Jupyter server",
     DetachRuntime: "Detaching a Jupyter server",
+    Compare: "Comparing the notebook",
 }
 
 

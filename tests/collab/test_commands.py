@@ -16,6 +16,7 @@ from collab.commands import (
     ChooseRuntime,
     ClearOutputs,
     Command,
+    Compare,
     Complete,
     DetachRuntime,
     ExtendRuntime,
@@ -70,6 +71,7 @@ GOOD: list[tuple[dict[str, Any], Command]] = [
     ),
     ({"type": "attach_runtime", "url": " http://h:1 ", "token": "s3"}, AttachRuntime("http://h:1", "s3")),
     ({"type": "detach_runtime"}, DetachRuntime()),
+    ({"type": "compare", "state": "AA==", "sources": {"a": "ff"}}, Compare(b"\0", {CellId("a"): "ff"})),
 ]
 
 BAD: list[object] = [
@@ -86,6 +88,8 @@ BAD: list[object] = [
     {"type": "attach_runtime", "url": "http://h", "token": "a\r\nb"},
     {"type": "attach_runtime", "url": 3, "token": "a"},
     {"type": "attach_runtime", "url": "x" * 2001, "token": "a"},
+    *({"type": "compare", "state": state, "sources": {}} for state in (None, "", "no base64", "A" * 100_000)),
+    {"type": "compare", "state": "AA==", "sources": {str(number): "ff" for number in range(101)}},
     {"type": "answer_input", "cell": "a"},
     {"type": "answer_input", "cell": None, "value": "x"},
     {"type": "complete", "code": "x", "cursor": 1},

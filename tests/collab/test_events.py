@@ -10,6 +10,7 @@ from collab.events import (
     Acknowledged,
     CannotSave,
     Completions,
+    Differs,
     Event,
     Inspection,
     Joined,
@@ -95,6 +96,7 @@ EVENTS: list[tuple[Event, dict[str, Any]]] = [
             },
         },
     ),
+    (Differs((CellId("a"),)), {"type": "differs", "cells": ["a"]}),
     (
         RuntimeNotice("memory", "It used too much.", "2026-01-01T00:00:00Z"),
         {

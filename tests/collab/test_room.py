@@ -6,6 +6,7 @@ import inspect
 import random
 import time
 import weakref
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,12 @@ from pycrdt.websocket import YRoom
 from pycrdt.websocket.yutils import put_updates
 
 from collab import notebook
-from collab.commands import ROLE_FOR, Command, Interrupt
+from collab.commands import ROLE_FOR, Command, Compare, Interrupt
 from collab.connection import Connection
 from collab.events import Notice
 from collab.journal import RoomClosed
 from collab.model import MAX_DOCUMENT_BYTES, MAX_UPDATE_BYTES, CellId, Role, User, UserId
-from collab.notebook import SERVER_ORIGIN, NewCell, NotebookDoc, create, roots
+from collab.notebook import SERVER_ORIGIN, NewCell, NotebookDoc, create, roots, source_sha256
 from collab.room import Room, load_doc
 from collab.wire import (
     CLOSE_BUSY,
@@ -769,6 +770,46 @@ async def test_v6_a_refusal_ends_the_sender_and_the_next_edit_of_others_goes_on(
         assert content(bench.room.doc)["outputs"] == {}
 
 
+def compare(tab: Tab, **sources: str) -> None:
+    shown = {cell: source_sha256(text) for cell, text in sources.items()}
+    tab.command({"type": "compare", "state": b64encode(tab.doc.get_state()).decode(), "sources": shown})
+
+
+async def test_d11_a_browser_that_shows_another_text_under_the_same_state_is_told_and_begins_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_bench() as bench:
+        drifted, other = await bench.join(), await bench.join(Tab(role=Role.VIEWER))
+        compare(other, a="one", b="two", gone="?")
+        compare(drifted, a="one", b="tw\u00f6")
+        assert await over(drifted) == (CLOSE_REFUSED, "This page showed another text than what is saved.")
+        assert drifted.told("differs") == [{"type": "differs", "cells": ["b"]}]
+        assert "another text" in caplog.text
+        assert other.connection.ended is None
+        assert other.told("differs") == []
+
+
+async def test_d11_edits_that_are_on_their_way_are_no_drift() -> None:
+    async with open_bench() as bench:
+        tab, other = await bench.join(), await bench.join()
+        bench.log.hold()
+        other.type("!")
+        compare(tab, a="one")  # it has not heard of the edit yet
+        bench.log.release()
+        await tab.until(lambda: tab.source() == "one!")
+        assert tab.connection.ended is None
+
+
+@pytest.mark.parametrize("state", [b"\x01", b"\xff" * 40])
+async def test_a_state_vector_that_is_none_ends_its_sender_alone(state: bytes) -> None:
+    async with open_bench() as bench:
+        tab, other = await bench.join(), await bench.join()
+        tab.command({"type": "compare", "state": b64encode(state).decode(), "sources": {}})
+        assert (await over(tab))[0] == CLOSE_MALFORMED
+        other.type("!")
+        await other.until_saved()
+
+
 async def test_v4_what_needs_repair_is_repaired_for_everyone() -> None:
     async with open_bench() as bench:
         tab, other = await bench.join(), await bench.join()
@@ -866,6 +907,9 @@ async def test_t10_no_bytes_of_an_editor_break_a_room() -> None:
 # -- T11: every role x every frame and command, before and after the role changes --------------------------------------
 
 
+RUNTIMES = {kind: role for kind, role in ROLE_FOR.items() if kind is not Compare}
+
+
 def _commands() -> list[tuple[dict[str, Any], Role]]:
     bodies: dict[str, dict[str, Any]] = {
         "RunCells": {"type": "run_cells", "cells": "all"},
@@ -885,8 +929,9 @@ def _commands() -> list[tuple[dict[str, Any], Role]]:
         "AttachRuntime": {"type": "attach_runtime", "url": "http://localhost:1", "token": "x"},
         "DetachRuntime": {"type": "detach_runtime"},
     }
-    assert set(bodies) == {kind.__name__ for kind in ROLE_FOR}
-    return [(bodies[kind.__name__], role) for kind, role in ROLE_FOR.items()]
+    # Comparing is for everybody, and between the tab and the Room.
+    assert set(bodies) == {kind.__name__ for kind in RUNTIMES}
+    return [(bodies[kind.__name__], role) for kind, role in RUNTIMES.items()]
 
 
 @pytest.mark.parametrize("change", [False, True], ids=["as it joined", "after a change"])
@@ -915,7 +960,7 @@ async def test_t11_every_role_and_every_command(role: Role, change: bool) -> Non
                 assert f"needs the role {needed.word}; yours is {role.word}." in told["reason"]
         assert [type(command) for command, _ in runs.requests] == wanted
         assert [ROLE_FOR[kind] <= role for kind in wanted] == [True] * len(wanted)
-        assert len(wanted) == sum(needed <= role for needed in ROLE_FOR.values())
+        assert len(wanted) == sum(needed <= role for needed in RUNTIMES.values())
         assert tab.connection.ended is None
 
 

@@ -10,6 +10,7 @@ from collab.commands import (
     ChooseRuntime,
     ClearOutputs,
     Command,
+    Compare,
     Complete,
     DetachRuntime,
     ExtendRuntime,
@@ -44,6 +45,7 @@ COMMANDS: list[tuple[Command, Role]] = [
     (ChooseRuntime("python3"), Role.EDITOR),
     (AttachRuntime("http://localhost:8888", "secret"), Role.OWNER),
     (DetachRuntime(), Role.OWNER),
+    (Compare(b"\0", {}), Role.VIEWER),
 ]
 
 

@@ -29,5 +29,7 @@ export type Command =
     }
   | { readonly type: "attach_runtime"; readonly url: string; readonly token: string }
   | { readonly type: "detach_runtime" }
+  /** `state` is a state vector in base64, `sources` maps cells to the SHA-256 of their text. */
+  | { readonly type: "compare"; readonly state: string; readonly sources: Readonly<Record<string, string>> }
   | { readonly type: "complete"; readonly code: string; readonly cursor: number }
   | { readonly type: "inspect"; readonly code: string; readonly cursor: number; readonly detail?: 0 | 1 };

@@ -60,6 +60,8 @@ export type Event =
       readonly place: number;
     }
   | { readonly type: "queue_changed"; readonly cells: readonly string[] }
+  /** These cells read otherwise on the server; the connection ends. */
+  | { readonly type: "differs"; readonly cells: readonly string[] }
   | { readonly type: "refused"; readonly reason: string; readonly request: number | null; readonly command: string }
   | ({ readonly type: "completions"; readonly request: number } & Completions)
   | { readonly type: "inspection"; readonly request: number; readonly text: string }
@@ -126,6 +128,8 @@ export function parseEvent(text: string): Event | null {
       };
     case "queue_changed":
       return { type: "queue_changed", cells: strings(value["cells"]) };
+    case "differs":
+      return { type: "differs", cells: strings(value["cells"]) };
     case "refused":
       return {
         type: "refused",

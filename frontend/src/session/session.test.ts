@@ -726,6 +726,34 @@ describe("the end", () => {
     expect(session.store.getState().recovered).toMatchObject([{ cells: [{ source: "and more of mine a" }] }]);
   });
 
+  test("[D11] text that drifted from the server's is kept, and the page begins anew", async () => {
+    const server = serverOf("a", "b");
+    const storage = memory();
+    const session = await join(server, { storage });
+    await pass(10_100);
+    const compared = server.commands.filter(({ type }) => type === "compare");
+    expect(compared).toMatchObject([{ state: expect.any(String), sources: expect.any(Object) }]);
+    const [a = "", b = ""] = orderedIds(session.notebook);
+    expect(Object.keys(Object(compared[0]?.["sources"]))).toEqual([a, b]);
+    server.tell({ type: "differs", cells: [b] });
+    connectionOf(server).close(4422, "This page showed another text than what is saved.");
+    await settle();
+    expect(session.store.getState()).toMatchObject({
+      phase: "ended",
+      recovered: [{ reason: "This page showed another text than what is saved.", cells: [{ source: "b" }] }],
+    });
+  });
+
+  test("[D11] nothing is compared while something is unsaved or nobody is there to ask", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "unsaved ");
+    await pass(10_100);
+    connectionOf(server).close(1012);
+    expect(server.commands.filter(({ type }) => type === "compare")).toEqual([]);
+  });
+
   test("with everything saved there is nothing to keep", async () => {
     const server = serverOf("a");
     const session = await join(server);

@@ -7,6 +7,7 @@ import { cellOf, openNotebook } from "../notebook/schema.ts";
 import { createUndo } from "../notebook/undo.ts";
 import { createAsks } from "./asks.ts";
 import type { Command } from "./commands.ts";
+import { createComparing } from "./comparing.ts";
 import { type Event, parseEvent } from "./events.ts";
 import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
 import { createOutgoing } from "./outgoing.ts";
@@ -32,6 +33,7 @@ const SEND_WINDOW_MS = 15;
 const MOST_UPDATE_BYTES = 1_000_000;
 const EDITING_ROLES: readonly string[] = ["editor", "owner"];
 const LOWERED = "Your role was lowered before it was saved.";
+const DIFFERED = "This page showed another text than what is saved.";
 const SIGN_IN = 4401;
 // The notebook was rebuilt: what is in the copy is merged by content after a reload.
 const OTHER_EPOCH = 4409;
@@ -259,6 +261,10 @@ export function openSession(options: SessionOptions): Session {
       case "queue_changed":
         store.setState({ queue: event.cells });
         break;
+      case "differs":
+        for (const cell of event.cells) touched.add(cell);
+        keepForLater(DIFFERED);
+        break;
     }
     emit(event);
   };
@@ -361,6 +367,22 @@ export function openSession(options: SessionOptions): Session {
     return mine;
   };
 
+  const sources = async (ids: readonly string[]): Promise<Record<string, string>> => {
+    const digests: Record<string, string> = {};
+    for (const id of ids) {
+      const cell = cellOf(notebook, id);
+      if (cell !== null) digests[id] = hex(digest(new TextEncoder().encode(cell.source.toString())));
+    }
+    return digests;
+  };
+
+  const comparing = createComparing({
+    notebook,
+    isQuiet: () => live && store.getState().phase === "synced" && !saving.isUnsaved(state),
+    digests: sources,
+    send: (command) => void send(command),
+  });
+
   return {
     id: options.notebookId,
     notebook,
@@ -379,14 +401,7 @@ export function openSession(options: SessionOptions): Session {
     setPresence(change) {
       awareness.setLocalState({ ...awareness.getLocalState(), ...change });
     },
-    async sources(ids) {
-      const digests: Record<string, string> = {};
-      for (const id of ids) {
-        const cell = cellOf(notebook, id);
-        if (cell !== null) digests[id] = hex(digest(new TextEncoder().encode(cell.source.toString())));
-      }
-      return digests;
-    },
+    sources,
     recoveredTaken() {
       const taken = store.getState().recovered.map((item) => ({ ...item, taken: true }));
       store.setState({ recovered: keepRecovered(storage, options.notebookId, taken) });
@@ -400,6 +415,7 @@ export function openSession(options: SessionOptions): Session {
       generation += 1;
       clearTimeout(patience);
       clearTimeout(window_);
+      comparing.close();
       presence.close();
       asks.giveUp("The notebook was closed.");
       globalThis.removeEventListener?.("online", retryNow);
