@@ -110,12 +110,12 @@ def clean(gateway: GatewayProcess, jp_root_dir: Path, jp_data_dir: Path) -> Iter
 
 @pytest.fixture
 def jp_root_dir(gateway: GatewayProcess) -> Path:
-    return gateway.root
+    return Path(gateway.root)
 
 
 @pytest.fixture
 def jp_data_dir(gateway: GatewayProcess) -> Path:
-    return gateway.root.with_name("jupyter")
+    return Path(gateway.root).with_name("jupyter")
 
 
 @pytest.fixture
