@@ -58,6 +58,14 @@ async function openRan(dark: boolean): Promise<{ page: Page; notebook: string }>
   return { page, notebook };
 }
 
+/** Through the palette, by the beginning of its name. */
+async function choose(page: Page, command: string): Promise<void> {
+  await page.keyboard.press("F1");
+  const search = await eventually("the palette", () => page.$('[role="combobox"][aria-label="Search commands"]'));
+  await search.type(command);
+  await page.keyboard.press("Enter");
+}
+
 describe.each([
   ["light", false],
   ["dark", true],
@@ -105,6 +113,46 @@ describe.each([
     }
     await Promise.all([page.close(), other.close()]);
   });
+
+  it("panes and dialogs of the runtime have no serious problem, at the side or as a sheet", async () => {
+    const { page } = await openRan(dark);
+    for (const [command, pane, content] of [
+      ["Executed code", "Executed code", '[aria-label="Executed code"] pre'],
+      ["Resources", "Resources", ".pane-body h3"],
+    ] as const) {
+      await choose(page, command);
+      await eventually(`something in ${pane}`, () => page.$(`aside[aria-label="${pane}"] ${content}`));
+      expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(pane);
+      expect(await problems(page, dark, "aside")).toEqual([]);
+    }
+    await page.setViewport({ width: 400, height: 800 });
+    expect(await problems(page, dark, "aside")).toEqual([]);
+    await page.setViewport({ width: 1280, height: 900 });
+    for (const [command, title] of [
+      ["Change runtime type", "Change runtime type"],
+      ["Attach to a Jupyter server", "Attach to a Jupyter server"],
+      ["Reset to original state", "Reset the runtime?"],
+    ] as const) {
+      await choose(page, command);
+      await eventually(title, () => page.$eval("dialog[open]", (element, wanted) => element.querySelector("h2")?.textContent === wanted && element.querySelector("input, select") !== null, title));
+      expect(await problems(page, dark, "dialog[open]")).toEqual([]);
+      await page.keyboard.press("Escape");
+      await eventually("it is closed", async () => (await page.$("dialog[open]")) === null);
+    }
+    await page.close();
+  });
+});
+
+it("what is announced while a dialog is open is announced inside it: the rest of the page is inert", async () => {
+  const { page } = await openRan(false);
+  const { page: other } = await visit(browser, server, new URL(page.url()).pathname.split("/").pop() ?? "", "editor");
+  await waitForSync(other, CELLS.length);
+  await page.bringToFront();
+  await choose(page, "Keyboard shortcuts");
+  await eventually("the dialog", () => page.$("dialog[open]"));
+  await press(other, "Run cell 4");
+  await eventually("it is heard in the dialog", () => page.$eval('dialog[open] [data-live="runs"]', (region) => region.textContent?.startsWith("Cell 4 finished")));
+  await Promise.all([page.close(), other.close()]);
 });
 
 describe("the contract of names and roles", () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { deleteCells, insertCell, moveCells, setCellMetadata, setTitle, setType } from "./edits.ts";
-import { observeCell, observeMeta, observeOrder, observeOutputs, observeRun } from "./observe.ts";
+import { observeCell, observeMeta, observeOrder, observeOutputs, observeRun, observeRuns } from "./observe.ts";
 import { joined, notebookOf, sync, type } from "./peers.ts";
 import { type Notebook, orderedIds } from "./schema.ts";
 import { createUndo } from "./undo.ts";
@@ -21,6 +21,7 @@ function counts(nb: Notebook): { look(): Record<string, number>; stop(): void } 
     observeCell(nb, first, note("first")),
     observeCell(nb, second, note("second")),
     observeRun(nb, first, note("run")),
+    observeRuns(nb, note("runs")),
     observeOutputs(nb, first, note("outputs")),
     observeMeta(nb, note("meta")),
   ];
@@ -66,7 +67,9 @@ describe("changes", () => {
       nb.runs.set(id, new Y.Map(Object.entries({ state: "running" })));
       nb.outputs.set(id, Y.Array.from([new Y.Map(Object.entries({ output_type: "stream", text }))]));
     });
-    expect(seen.look()).toEqual({ run: 1, outputs: 1 });
+    expect(seen.look()).toEqual({ run: 1, runs: 1, outputs: 1 });
+    nb.runs.set(idAt(nb, 1), new Y.Map());
+    expect(seen.look()).toEqual({ runs: 1 });
     text.insert(1, "2");
     expect(seen.look()).toEqual({ outputs: 1 });
   });

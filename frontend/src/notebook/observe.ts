@@ -24,6 +24,11 @@ export function observeRun(nb: Notebook, id: string, changed: () => void): Unsub
   return entry(nb.runs, id, changed);
 }
 
+/** The run of any cell. */
+export function observeRuns(nb: Notebook, changed: () => void): Unsubscribe {
+  return deep(nb.runs, changed);
+}
+
 export function observeOutputs(nb: Notebook, id: string, changed: () => void): Unsubscribe {
   return entry(nb.outputs, id, changed);
 }

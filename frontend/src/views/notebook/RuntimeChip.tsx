@@ -70,9 +70,8 @@ export function RuntimeChip({ bench }: { readonly bench: NotebookBench }) {
         <span className="runtime-label">Runtime:</span>
         <span className="runtime-word">{word}</span>
         {left !== null && left <= SHOWN_BEFORE_MS && (
-          <span className="runtime-ends" aria-hidden="true">
+          <span className="runtime-ends" aria-hidden="true" data-label={clock(left)}>
             <Icon name="clock" />
-            {clock(left)}
           </span>
         )}
         <Meters meters={meters} />

@@ -1,10 +1,10 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { useStore } from "zustand";
 import { actionOf, disabledReason, perform } from "../../actions";
 import { missingRole } from "../../actions/role";
-import { orderedIds, runOf } from "../../notebook/schema";
+import { observeRuns } from "../../notebook/observe";
+import { type Notebook, orderedIds, runOf } from "../../notebook/schema";
 import type { NoticeKind } from "../../session/events";
-import type { Session } from "../../session/session";
 import { useCountdown } from "../runtime/use_countdown";
 import { clock } from "../shared/time";
 import type { NotebookBench } from "./bench";
@@ -32,13 +32,31 @@ function Dead({ bench }: Props) {
   const role = useStore(bench.session.store, (state) => state.role);
   const [quiet, setQuiet] = useState("");
   if (status !== "dead" || quiet === `${session} ${reason}`) return null;
-  const last = endedWith(bench.session, reason);
+  return <Ended bench={bench} reason={reason} role={role} onDismiss={() => setQuiet(`${session} ${reason}`)} />;
+}
+
+interface EndedProps extends Props {
+  readonly reason: string;
+  readonly role: string | null;
+  readonly onDismiss: () => void;
+}
+
+function Ended({ bench, reason, role, onDismiss }: EndedProps) {
+  // Of which cell it was the end stands in the document, which may come after the event.
+  const { notebook } = bench.session;
+  const last = useSyncExternalStore(
+    (changed) => observeRuns(notebook, changed),
+    () => endedWith(notebook, reason),
+  );
+  const at = last === null ? 0 : orderedIds(notebook).indexOf(last) + 1;
+  const cause = reason === "" ? "" : `: ${reason.replace(/\.$/, "")}`;
+  const ran = at === 0 ? "" : ` Cell ${at} was running.`;
   return (
     <Notice
       look="bad"
       sign="warning"
-      text={`The runtime is not running${reason === "" ? "" : `: ${reason.replace(/\.$/, "")}`}. Text and outputs are kept, variables are not.`}
-      onDismiss={() => setQuiet(`${session} ${reason}`)}
+      text={`The runtime is not running${cause}.${ran} Text and outputs are kept, variables are not.`}
+      onDismiss={onDismiss}
     >
       {missingRole(role, "runner") === null && (
         <button type="button" className="button" onClick={() => bench.session.send({ type: "start_runtime" })}>
@@ -47,7 +65,7 @@ function Dead({ bench }: Props) {
       )}
       {last !== null && (
         <button type="button" className="button" onClick={() => bench.cells.focus(last)}>
-          Go to cell {orderedIds(bench.session.notebook).indexOf(last) + 1}, which ran
+          Go to cell {at}
         </button>
       )}
     </Notice>
@@ -55,7 +73,7 @@ function Dead({ bench }: Props) {
 }
 
 /** The cell that ran when the runtime ended for this reason: its mark says so. */
-function endedWith({ notebook }: Session, reason: string): string | null {
+function endedWith(notebook: Notebook, reason: string): string | null {
   const started = (id: string): number => {
     const run = runOf(notebook, id);
     return reason !== "" && run?.status === reason ? (run.started ?? 0) : 0;

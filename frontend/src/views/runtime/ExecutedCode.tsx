@@ -13,6 +13,8 @@ import { CellLink } from "./CellLink";
 import { mergeRuns, outcomeOf } from "./runs";
 
 const PAGE = 30;
+/** Of each run, at first. */
+const LINES = 8;
 /** A run's end is written a moment after it is seen. */
 const AGAIN_MS = 1500;
 
@@ -109,6 +111,10 @@ export function ExecutedCode({ bench }: Props) {
 }
 
 function Entry({ bench, run, mayEdit }: Props & { readonly run: Run; readonly mayEdit: boolean }) {
+  const [whole, setWhole] = useState(false);
+  const lines = run.source.split("\n");
+  // One line more is no longer than the button that shows it.
+  const shown = whole || lines.length <= LINES + 1 ? lines : lines.slice(0, LINES);
   const outcome = outcomeOf(run);
   const took = run.finished === null ? "runs" : duration(run.finished - run.started);
   return (
@@ -125,8 +131,13 @@ function Entry({ bench, run, mayEdit }: Props & { readonly run: Run; readonly ma
         </span>
       </div>
       <pre className="run-code">
-        <code>{run.source}</code>
+        <code>{shown.join("\n")}</code>
       </pre>
+      {lines.length > shown.length && (
+        <button type="button" className="button button-quiet" onClick={() => setWhole(true)}>
+          Show all {lines.length} lines
+        </button>
+      )}
       {run.shortened && <p className="hint">Shortened: the rest was too long to keep.</p>}
       {outcome.sentence !== "" && <p className="hint">{outcome.sentence}</p>}
       {mayEdit && !run.shortened && (

@@ -4,13 +4,14 @@ interface Props {
   readonly meters: readonly Meter[];
 }
 
-/** The thin bars of the chip. Only for the eye: the numbers are in its tooltip and description. */
+/** The thin bars of the chip. Only for the eye: the numbers are in its tooltip and description, and its name is its state,
+ * so their labels are drawn by the style sheet. */
 export function Meters({ meters }: Props) {
   return (
     <span className="meters" aria-hidden="true">
       {meters.map(({ key, label, part }) => (
         <span key={key} className="meter">
-          <span className="meter-label">{label}</span>
+          <span className="meter-label" data-label={label} />
           <Bar part={part} />
         </span>
       ))}

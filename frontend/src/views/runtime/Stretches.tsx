@@ -41,14 +41,18 @@ export function Stretches({ bench, stretches }: Props) {
     <section className="pane-part">
       <h3>Most memory, by run</h3>
       <ol className="pane-list">
-        {most.map(({ cell, from, to, peakMemory }) => (
-          <li key={`${cell} ${from}`}>
-            <CellLink bench={bench} cell={cell} />
-            <span className="hint">{runDuring(runs, cell, from)?.user}</span>
-            <span className="hint">{duration(to - from)}</span>
-            <strong>{bytes(peakMemory)}</strong>
-          </li>
-        ))}
+        {most.map(({ cell, from, to, peakMemory }) => {
+          const run = runDuring(runs, cell, from);
+          const took = run === null || run.finished === null ? to - from : run.finished - run.started;
+          return (
+            <li key={`${cell} ${from}`}>
+              <CellLink bench={bench} cell={cell} />
+              <span className="hint">{run?.user}</span>
+              <span className="hint">{duration(took)}</span>
+              <strong>{bytes(peakMemory)}</strong>
+            </li>
+          );
+        })}
       </ol>
     </section>
   );

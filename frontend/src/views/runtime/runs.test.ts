@@ -31,6 +31,7 @@ test.each([
   [{ state: "finished", status: "ok" }, "finished", ""],
   [{ state: "failed", status: "error" }, "failed", ""],
   [{ state: "failed", status: "interrupted" }, "interrupted", ""],
+  [{ state: "failed", status: "interrupted by Ana" }, "interrupted", "interrupted by Ana"],
   [{ state: "failed", status: "aborted" }, "aborted", ""],
   [{ state: "failed", status: "Out of memory: used 4.0 of 4.0 GiB." }, "failed", "Out of memory: used 4.0 of 4.0 GiB."],
 ] as const)("%j is %s", (ended, words, sentence) => {

@@ -30,15 +30,10 @@ export interface Outcome {
 export function outcomeOf({ state, status }: Pick<Run, "state" | "status">): Outcome {
   const sentence = status.includes(" ") ? status : "";
   if (state === "running") return { look: "plain", sign: "play", words: "running", sentence };
-  switch (status) {
-    case "ok":
-      return { look: "good", sign: "check", words: "finished", sentence };
-    case "interrupted":
-    case "aborted":
-      return { look: "warn", sign: "bar", words: status, sentence };
-    default:
-      return state === "failed"
-        ? { look: "bad", sign: "cross", words: "failed", sentence }
-        : { look: "good", sign: "check", words: "finished", sentence };
-  }
+  // "interrupted by Ana"
+  const stopped = /^(interrupted|aborted)\b/.exec(status)?.[0];
+  if (stopped !== undefined) return { look: "warn", sign: "bar", words: stopped, sentence };
+  return state === "failed"
+    ? { look: "bad", sign: "cross", words: "failed", sentence }
+    : { look: "good", sign: "check", words: "finished", sentence };
 }
