@@ -21,6 +21,7 @@ from kernelhost.confinement import OPEN, Confinement
 from kernelhost.emptying import NotEmptied, empty_folder
 from kernelhost.exchange import Client, Exchange, Overflow, State
 from kernelhost.journal import Journal
+from kernelhost.limits import spell
 from kernelhost.notices import Notices
 from kernelhost.process import CannotStart, Process
 from kernelhost.provisioned import Provisioned, provision
@@ -86,6 +87,7 @@ class Kernel:
         self._process: Process | Provisioned | None = None
         self._sampler: Sampler | None = None
         self._sockets: Sockets | None = None
+        self._slowed: str | None = None  # the execute request whose code was
         self._exchange = Exchange(id, journal, self._asked_to_end, told)
 
     @property
@@ -274,7 +276,8 @@ class Kernel:
         else:
             process = await provision(self._spec, self._spec.provisioner, self._environment, self._cwd, home)
         try:
-            sockets = Sockets(process.urls, process.key, process.read)
+            rate = self._confinement.limits.output_bytes_per_s
+            sockets = Sockets(process.urls, process.key, process.read, rate, self._tell_of_slowness)
         except (OSError, zmq.ZMQError) as error:
             process.close()
             raise CannotStart(f"it cannot be connected to ({error})") from error
@@ -282,6 +285,12 @@ class Kernel:
         self._exchange.use(sockets)
         self._sampler = Sampler(process.pid, self._cwd, anyio.current_time(), process.cage)
         self._tasks.start_soon(self._run, process, sockets)
+
+    def _tell_of_slowness(self) -> None:
+        running, rate = self._exchange.running, self._confinement.limits.output_bytes_per_s
+        if running != self._slowed and rate is not None:  # once in a cell
+            self._slowed = running
+            self.notice("output", f"Output is slowed down to {spell(rate)} a second, the limit of this runtime.")
 
     def _check_not_stopped(self) -> None:
         """Raises KernelFailed."""

@@ -10,6 +10,7 @@ import hmac
 import logging
 import mmap
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 import zmq
 import zmq.asyncio
 
+from kernelhost.pace import Pace
 from kernelhost.wire import BadMessage, Message, message
 
 log = logging.getLogger(__name__)
@@ -27,15 +29,26 @@ _DELIMITER: Final = b"<IDS|MSG>"
 # A socket with messages at hand never lets go of the loop by itself: other kernels and clients get their turn (R7).
 _MESSAGES_A_TURN: Final = 64
 _BYTES_A_TURN: Final = 1 << 20
+_TELL_EVERY_S: Final = 0.05
 
 
 class Sockets:
     """`urls` says where each channel is. Into the file `read` goes how many bytes of iopub have been read, for our
-    launcher to wait on: what waits in the socket has no bound of its own."""
+    launcher to wait on: what waits in the socket has no bound of its own. With `bytes_per_s` that number runs behind
+    when more comes, and `slowed` is called while the kernel waits for it."""
 
-    def __init__(self, urls: Mapping[str, str], key: bytes, read: Path) -> None:
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        key: bytes,
+        read: Path,
+        bytes_per_s: int | None = None,
+        slowed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._key = key
         self._count = 0
+        self._pace = Pace(bytes_per_s, time.monotonic()) if bytes_per_s is not None else None
+        self._slowed = slowed
         with read.open("r+b") as file:
             self._read_bytes = mmap.mmap(file.fileno(), 8)
         identity = secrets.token_hex(8).encode()
@@ -68,6 +81,7 @@ class Sockets:
         """Until cancelled. `connected` is called once `has_stdin` is true."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._wait_for_stdin(connected))
+            tasks.create_task(self._keep_pace())
             for name in _KINDS:
                 tasks.create_task(self._read(name, receive))
 
@@ -83,7 +97,7 @@ class Sockets:
             parts = await self._sockets[channel].recv_multipart()
             if channel == "iopub":
                 self._count += sum(map(len, parts))
-                self._read_bytes[:8] = self._count.to_bytes(8, "little")
+                self._tell_read()
             try:
                 item = self._parse(channel, parts)
             except BadMessage as error:
@@ -94,6 +108,18 @@ class Sockets:
             if messages >= _MESSAGES_A_TURN or size >= _BYTES_A_TURN:
                 messages = size = 0
                 await asyncio.sleep(0)
+
+    async def _keep_pace(self) -> None:
+        """A kernel that waits sends nothing that would let us tell it of more."""
+        while self._pace is not None:
+            await asyncio.sleep(_TELL_EVERY_S)
+            self._tell_read()
+            if self._pace.is_slowing:
+                self._slowed()
+
+    def _tell_read(self) -> None:
+        told = self._count if self._pace is None else self._pace.told(self._count, time.monotonic())
+        self._read_bytes[:8] = told.to_bytes(8, "little")
 
     def _parse(self, channel: str, parts: list[bytes]) -> Message:
         at = parts.index(_DELIMITER) if _DELIMITER in parts else -1
