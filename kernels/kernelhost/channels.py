@@ -21,6 +21,8 @@ CLOSE_UNREADABLE: Final = 1003
 # After 1000 clients do not come back by themselves: to a kernel that is gone, or to fight over a session.
 CLOSE_FOR_GOOD: Final = 1000
 _LAST_WORDS_WITHIN_S: Final = 2.0
+# Who does not read learns why it was closed only when it reads again, and what is before that has to be sent first.
+_CLOSED_WITHIN_S: Final = 10.0
 
 
 class Channels:
@@ -68,7 +70,7 @@ class Channels:
                     tasks.cancel_scope.cancel()
         finally:
             kernel.leave(self, reader)
-        with anyio.move_on_after(1.0, shield=True):
+        with anyio.move_on_after(_CLOSED_WITHIN_S, shield=True):
             try:
                 code, reason = self._ended
                 await self._socket.close(code, reason.encode()[:120].decode("utf-8", "ignore"))

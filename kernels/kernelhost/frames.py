@@ -7,7 +7,7 @@ are bounded: who does not take what came is not sent more, and `drain` waits for
 import asyncio
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Final, cast
 
@@ -89,6 +89,13 @@ class Frames(asyncio.Protocol):
             else:
                 self._transport.write(head)
                 self._transport.write(payload)
+
+    def send_all(self, kind: Kind, payloads: Sequence[bytes]) -> None:
+        """Many small ones in one piece."""
+        if len(payloads) == 1:
+            self.send(kind, payloads[0])
+        elif payloads and self._transport is not None and not self.ended:
+            self._transport.write(b"".join([part for each in payloads for part in (_HEAD.pack(len(each), kind), each)]))
 
     async def drain(self) -> None:
         await self._writable.wait()

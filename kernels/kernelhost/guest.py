@@ -24,6 +24,7 @@ CLOSE_UNREADABLE: Final = 1003
 CLOSE_OUR_FAULT: Final = 1011
 CLOSE_TOO_SLOW: Final = 1013
 _MESSAGES_A_TURN: Final = 64
+_BYTES_A_TURN: Final = 1 << 16
 
 
 class Guest:
@@ -86,25 +87,40 @@ class Guest:
             await self._work.wait()
             self._work.clear()
             try:
-                while (item := reader.next()) is not None:
-                    if reader is not self._reader:
-                        return
-                    self._places.append((self._given, reader.at))
-                    self._given += 1
-                    if item.size > MAX_FRAME_BYTES - (1 << 20):
-                        item = messages.lost_notice(item.parent)
-                    self._frames.send(Kind.MESSAGE, encode_v1(item))
+                while self._send_some(reader):
                     await self._frames.drain()
-                    if self._given % _MESSAGES_A_TURN == 0:
-                        await asyncio.sleep(0)
+                    await asyncio.sleep(0)
             except Overtaken:
                 self._frames.send(Kind.OVERTAKEN)
                 return
+            if reader is not self._reader:
+                return
+            await self._frames.drain()
             self._places.append((self._given, reader.at))
             if self._end is not None:
                 self._frames.send(Kind.END, self._end.encode())
                 self.done.set()
                 return
+
+    def _send_some(self, reader: Reader) -> bool:
+        """Of what there is to read, in one piece: each is a system call, and wakes the gateway. True when there may be
+        more. Raises Overtaken."""
+        encoded: list[bytes] = []
+        size = 0
+        try:
+            while len(encoded) < _MESSAGES_A_TURN and size < _BYTES_A_TURN:
+                item = reader.next()
+                if item is None or reader is not self._reader:
+                    return False
+                self._places.append((self._given, reader.at))
+                self._given += 1
+                if item.size > MAX_FRAME_BYTES - (1 << 20):
+                    item = messages.lost_notice(item.parent)
+                encoded.append(encode_v1(item))
+                size += len(encoded[-1])
+            return True
+        finally:
+            self._frames.send_all(Kind.MESSAGE, encoded)
 
     def _written(self, count: int) -> None:
         while self._places and self._places[0][0] <= count:

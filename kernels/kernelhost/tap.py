@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 CLOSE_COME_BACK: Final = 1012
 _MAX_ASKED: Final = 10_000
 _TELL_EVERY: Final = 64
+# Less than this is told with what comes after it: each word of ours wakes the host.
+_TELL_WITHIN_S: Final = 0.02
 
 
 class Client(Protocol):
@@ -53,6 +55,7 @@ class Tap:
         self._given = self._done = self._told = 0
         # What it asked over this connection and no host has answered, should the host die.
         self._asked: OrderedDict[str, Request] = OrderedDict()
+        self._telling: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._why_dead: str | None = None
 
@@ -68,9 +71,10 @@ class Tap:
                 frame = self._rest.popleft()
             elif self._frames is not None:
                 frame = self._frames.take()
-            if self._done - self._told >= (1 if frame is None else _TELL_EVERY):
-                self._told = self._done
-                self._tell(Kind.WRITTEN)
+            if self._done - self._told >= _TELL_EVERY:
+                self._tell_written()
+            elif frame is None and self._done > self._told and self._telling is None:
+                self._telling = asyncio.get_running_loop().call_later(_TELL_WITHIN_S, self._tell_written)
             if frame is None or isinstance(frame, Message):
                 return frame
             kind, payload = frame
@@ -155,6 +159,7 @@ class Tap:
     def leave(self) -> None:
         self.is_left = True
         self._changed.set()
+        self._tell_no_more()
         if self._frames is not None:
             self._tell(Kind.LEAVE)
             self._frames.close()
@@ -182,6 +187,17 @@ class Tap:
         while self._frames is not None and (frame := self._frames.take()) is not None:
             self._rest.append(frame)
         self._frames = None
+        self._tell_no_more()
+
+    def _tell_no_more(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+
+    def _tell_written(self) -> None:
+        self._tell_no_more()
+        self._told = self._done
+        self._tell(Kind.WRITTEN)
 
     def _tell(self, kind: Kind) -> None:
         if self._frames is not None:

@@ -98,8 +98,8 @@ def test_x10_a_gateway_killed_in_mid_print_loses_and_doubles_nothing(lasting: La
     ):
         second.until(lambda item: item["msg_type"] == "input_request")
         second.send("input_reply", {"value": "Ada"}, "stdin")
-        second.idle(last)
-        others_second.idle(others)
+        second.reply(last)
+        others_second.reply(others)
         second.idle(others)
     assert first.text(printing) + second.text(printing) == "".join(f"{number}\n" for number in range(1000))
     assert (second.text(asking), second.text(last), second.text(others)) == ("got Ada\n", "last\n", "of another\n")
