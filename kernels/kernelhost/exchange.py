@@ -18,12 +18,14 @@ from kernelhost.reader import Reader
 from kernelhost.requests import Request, Requests, TooMany
 from kernelhost.sockets import Sockets
 from kernelhost.unread import Unread
-from kernelhost.wire import BadMessage, Message
+from kernelhost.wire import BadMessage, Message, completed
 
 State: TypeAlias = Literal["starting", "idle", "busy", "restarting", "dead"]
 
 # How long the other half of an execution's end may take after the last that was heard of it (E3).
 GRACE_S: Final = 2.0
+# So long a kernel may say nothing at all of an execution before it is asked whether it got it.
+SILENCE_S: Final = 5.0
 _MAX_SESSIONS: Final = 1_000
 
 
@@ -76,6 +78,7 @@ class Exchange:
         # msg_id of a question of ours -> that of an execution which the kernel may have forgotten.
         self._doubtful: dict[str, str] = {}
         self._grace: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
 
     # -- state ----------------------------------------------------------------------------------------------------
 
@@ -168,6 +171,9 @@ class Exchange:
         if self._sockets is not None:
             self._unread.add(item)
             self._sockets.send(item)
+        running = self._requests.running
+        if running is not None and running.request.id == item.id:
+            self._start_silence(running.request)
 
     def abandon(self, why: str) -> None:
         """Answers everything outstanding, so that no client waits for ever (Q5)."""
@@ -213,11 +219,12 @@ class Exchange:
             self._seen.popitem(last=False)
 
     def send(self, client: Client, item: Message) -> None:
-        """A client's message to the kernel. Raises BadMessage for a channel that does not lead there, and Overflow."""
+        """A client's message to the kernel. Raises BadMessage for what cannot be sent there, and Overflow."""
         if item.channel in ("iopub", "hb"):
             return
         if item.channel not in ("shell", "control", "stdin"):
             raise BadMessage(f"There is no channel '{item.channel:.20}'.")
+        item = completed(item)
         if item.channel == "control" and item.type == "shutdown_request":
             self._answer_shutdown(client, item)
         elif self.state == "busy" and item.type == "kernel_info_request" and item.channel == "shell" and self._info:
@@ -356,6 +363,17 @@ class Exchange:
             self._add(messages.incomplete_notice(request.header))
             self._add(messages.status("idle", request.header))
             self._go_on()
+
+    def _start_silence(self, request: Request) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self._end_silence, request)
+
+    def _end_silence(self, request: Request) -> None:
+        self._silence = None
+        running = self._requests.running
+        if running is not None and running.request is request and not running.heard:
+            self._doubt(request.id)
 
     def _doubt(self, id: str) -> None:
         """A kernel may give no reply: ipykernel when the signal meets it between taking a request and running its code,

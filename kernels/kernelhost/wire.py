@@ -8,12 +8,13 @@ big-endian table when there are buffers (kernels.md H3, H4).
 import itertools
 import json
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 V1: Final = "v1.kernel.websocket.jupyter.org"
 CHANNELS: Final = ("shell", "control", "stdin", "iopub")
 _MAX_PARTS: Final = 10_000
+_NEEDED: Final = {"username": "", "session": "", "version": "5.3"}
 
 
 class BadMessage(ValueError):
@@ -124,9 +125,8 @@ def decode_legacy(data: bytes | str) -> Message:
     header, parent, metadata, content = (
         _bytes(value.get(key)) for key in ("header", "parent_header", "metadata", "content")
     )
-    return message(
-        channel if isinstance(channel, str) and channel else "shell", header, parent, metadata, content, buffers
-    )
+    channel = channel if isinstance(channel, str) and channel else "shell"
+    return message(channel, header, parent, metadata, content, buffers)
 
 
 def encode_legacy(item: Message, binary: bool = True) -> bytes | str:
@@ -147,6 +147,19 @@ def encode_legacy(item: Message, binary: bool = True) -> bytes | str:
     for part in parts[:-1]:
         offsets.append(offsets[-1] + len(part))
     return struct.pack(f"!{len(parts) + 1}I", len(parts), *offsets) + b"".join(parts)
+
+
+def completed(item: Message) -> Message:
+    """A client's message with all that kernels want of a header: they drop one that lacks it, and answer nothing.
+    Raises BadMessage for halves of characters, which JSON can spell and no kernel can answer to."""
+    head = item.part("header")
+    lacking = {key: value for key, value in _NEEDED.items() if not isinstance(head.get(key), str)}
+    if b"\\u" in item.header:
+        try:
+            json.dumps(head, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise BadMessage("A message's header is text, without halves of characters.") from error
+    return replace(item, header=json.dumps(head | lacking).encode()) if lacking else item
 
 
 def _check_json(data: bytes) -> None:

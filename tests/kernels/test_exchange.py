@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from kernelhost.exchange import GRACE_S, Exchange, Overflow
+from kernelhost.exchange import GRACE_S, SILENCE_S, Exchange, Overflow
 from kernelhost.journal import Journal
 from kernelhost.messages import make, status
 from kernelhost.reader import Reader
@@ -88,7 +88,7 @@ class Timers:
         monkeypatch.setattr(asyncio.get_running_loop(), "call_later", self._call_later)
 
     def _call_later(self, delay: float, call: Callable[..., None], *given: object) -> "Timer":
-        assert delay == GRACE_S
+        assert delay in (GRACE_S, SILENCE_S)
         timer = Timer(lambda: call(*given))
         self._due.append(timer)
         return timer
@@ -169,6 +169,29 @@ def test_e3_an_idle_alone_is_not_the_end_but_a_kernel_that_forgot_the_reply_is_a
         exchange.receive(make("shell", "kernel_info_reply", {}, wire.sent[-1].header))
         assert seat.about("1") == ["idle", "error"]
         assert seat.about("2") == ["busy", "aborted", "idle"]  # the first one failed, after all
+
+    asyncio.run(test())
+
+
+def test_a_kernel_that_says_nothing_of_an_execution_is_asked_and_the_next_one_gets_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kernels drop what they cannot read without a word; nobody else is to wait for it."""
+
+    async def test() -> None:
+        exchange, wire = a_kernel()
+        timers, seat, other = Timers(monkeypatch), Seat(exchange, "a"), Seat(exchange, "b")
+        seat.execute("1")
+        other.execute("2")
+        timers.pass_all()
+        assert [item.type for item in wire.sent] == ["execute_request", "kernel_info_request"]
+        exchange.receive(make("shell", "kernel_info_reply", {}, wire.sent[-1].header))
+        timers.pass_all()
+        assert seat.about("1") == ["error", "stream", "idle"]
+        assert wire.requests == ["1", "2"]
+        exchange.receive(status("busy", about("2")))
+        timers.pass_all()
+        assert len(wire.sent) == 3  # it runs, however long
 
     asyncio.run(test())
 

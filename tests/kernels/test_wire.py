@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kernelhost.wire import BadMessage, Message, decode_legacy, decode_v1, encode_legacy, encode_v1, message
+from kernelhost.wire import BadMessage, Message, completed, decode_legacy, decode_v1, encode_legacy, encode_v1, message
 
 HEADER = {"msg_id": "a1", "msg_type": "execute_request", "username": "", "session": "", "version": "5.4"}
 
@@ -93,6 +93,27 @@ def test_h5_tolerates_what_clients_leave_out(buffers: object, parent: object) ->
     value = {"header": HEADER, "buffers": buffers, "parent_header": parent}
     item = decode_legacy(json.dumps({key: part for key, part in value.items() if part != "absent"}))
     assert decoded(item) == ["shell", HEADER, {}, {}, {}, (), "a1", "execute_request", "", ""]
+
+
+@pytest.mark.parametrize("given", [{}, {"username": None, "session": 5, "version": []}, {"version": "5.0"}])
+def test_h5_a_header_that_kernels_would_drop_is_completed(given: dict[str, object]) -> None:
+    """ipykernel answers nothing at all to a header without these."""
+    head = {"msg_id": "a1", "msg_type": "execute_request"} | given
+    item = completed(decode_legacy(json.dumps({"header": head})))
+    version = given["version"] if isinstance(given.get("version"), str) else "5.3"
+    assert json.loads(item.header) == {**head, "username": "", "session": "", "version": version}
+    assert completed(item) is item
+
+
+@pytest.mark.parametrize("field", ["msg_id", "session"])
+def test_h5_half_a_character_in_a_header_is_refused(field: str) -> None:
+    """JSON can spell it, and no kernel can answer to it."""
+    text = json.dumps(HEADER | {field: "\ud800"})
+    for item in (decode_legacy(f'{{"header": {text}}}'), decode_v1(v1_frame(b"shell", text.encode(), *good[2:]))):
+        with pytest.raises(BadMessage, match="header is text"):
+            completed(item)
+    whole = json.dumps(HEADER | {field: "\U0001f600"})
+    assert completed(decode_legacy(f'{{"header": {whole}}}')).part("header")[field] == "\U0001f600"
 
 
 @pytest.mark.parametrize(
