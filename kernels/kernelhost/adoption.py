@@ -19,8 +19,9 @@ if folder:
         from IPython import get_ipython
         shell = get_ipython()
         shell.starting_dir = folder
-        shell.user_ns["_dh"][:] = [folder]
-    except (ImportError, AttributeError, KeyError):
+        visited = shell.user_ns["_dh"]
+        visited[:] = [type(visited[0])(folder)]
+    except (ImportError, AttributeError, KeyError, IndexError):
         pass
 """
 
@@ -28,7 +29,7 @@ if folder:
 def fits(ready: Document, wanted: Document) -> bool:
     """What cannot be changed late is the same. A sandboxed kernel keeps the folder that it sees, which the caller moves
     to where it is wanted; the watch of a limit on the folder would look for it where it was."""
-    if ready.spec != wanted.spec or wanted.spec.language != "python" or wanted.spec.provisioner is not None:
+    if ready.spec != wanted.spec or wanted.spec.provisioner is not None:
         return False
     if ready.gpus or wanted.gpus or ready.confinement != wanted.confinement:
         return False
@@ -36,11 +37,16 @@ def fits(ready: Document, wanted: Document) -> bool:
         return False
     before, after = _environments(ready, wanted)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    return before.keys() <= after.keys() and all(_SETTABLE.fullmatch(name) for name in changed)
+    if not before.keys() <= after.keys() or not all(_SETTABLE.fullmatch(name) for name in changed):
+        return False
+    is_there = wanted.confinement.level != "none" or ready.cwd == wanted.cwd
+    return wanted.spec.language == "python" or (is_there and not changed)
 
 
 def settling_code(ready: Document, wanted: Document) -> str:
-    """Leaves no name behind in the user's namespace (L5)."""
+    """Leaves no name behind in the user's namespace (L5). Empty for a language that we cannot write."""
+    if wanted.spec.language != "python":
+        return ""
     before, after = _environments(ready, wanted)
     variables = {name: value for name, value in after.items() if before.get(name) != value}
     folder = str(wanted.cwd) if wanted.confinement.level == "none" else ""

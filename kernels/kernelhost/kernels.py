@@ -114,13 +114,15 @@ class Kernels:
             stack.callback(shutil.rmtree, self._root / _READY, ignore_errors=True)
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._find)
-                self._tasks.start_soon(self._pool.run)
-                try:
-                    yield self
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await self._part()
-                    self._tasks.cancel_scope.cancel()
+                async with anyio.create_task_group() as ahead:
+                    ahead.start_soon(self._pool.run)
+                    try:
+                        yield self
+                    finally:
+                        ahead.cancel_scope.cancel()
+                        with anyio.CancelScope(shield=True):
+                            await self._part()
+                self._tasks.cancel_scope.cancel()
 
     @property
     def all(self) -> list[Link]:
@@ -221,7 +223,7 @@ class Kernels:
         """One that nobody else gets, its folder moved to where it is wanted."""
         others = {kernel.folder for kernel in (*self._kernels.values(), *self._ending)}
         moves = wanted.confinement.level != "none"
-        if moves and wanted.cwd in others:
+        if moves and (wanted.cwd in others or any(wanted.cwd.iterdir())):
             return None
         kernel = self._pool.take(wanted.spec, lambda ready: fits(ready.document, wanted))
         if kernel is not None and moves and not make_room(kernel.folder, wanted.cwd):

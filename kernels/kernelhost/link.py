@@ -207,12 +207,15 @@ class Link:
                 tap.end(reason)
             return
         self._ask("stop", reason=reason)
-        with anyio.move_on_after(_STOP_WITHIN_S):
-            await host.ended.wait()
-        if not host.ended.is_set():
+        # Not for `host.ended`: our own task group, which sets it, may be gone already.
+        with anyio.move_on_after(_STOP_WITHIN_S) as scope:
+            await pids.ended(host.pid, host.started)
+        if scope.cancelled_caught:
             log.warning("A kernel's host did not end and is killed", extra={"kernel": self.id})
             pids.kill(host.pid, host.started)
-            await host.ended.wait()
+            await pids.ended(host.pid, host.started)
+        if host.row is not None and host.row.exists():
+            clear_row(host.row, read_row(host.row))
 
     def detach(self) -> None:
         """The kernel goes on without us."""

@@ -68,8 +68,6 @@ class Pool(Generic[K]):
         end: Callable[[K], None],
         is_short: Callable[[], bool] = lambda: memory_is_short(),
         now_s: Callable[[], float] = time.monotonic,
-        first_after_s: float = _FIRST_AFTER_S,
-        next_after_s: float = _NEXT_AFTER_S,
     ) -> None:
         self._wanted = dict(wanted)
         self._find = find
@@ -77,8 +75,6 @@ class Pool(Generic[K]):
         self._end = end
         self._is_short = is_short
         self._now_s = now_s
-        self._first_after_s = first_after_s
-        self._next_after_s = next_after_s
         self._ready: list[_Ready[K]] = []
         self._failed: dict[str, tuple[Stamp, float]] = {}
         self._starts = anyio.CapacityLimiter(_AT_ONCE)
@@ -106,10 +102,10 @@ class Pool(Generic[K]):
         return found
 
     async def run(self) -> None:
-        pause_s = self._first_after_s
+        pause_s = _FIRST_AFTER_S
         while any(self._wanted.values()):
             await anyio.sleep(pause_s)
-            pause_s = self._next_after_s
+            pause_s = _NEXT_AFTER_S
             self._changed = anyio.Event()
             self._weed()
             await self._fill()
