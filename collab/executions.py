@@ -107,6 +107,7 @@ class Executions:
         self._operations: deque[rules.Operation] = deque()
         self._doing = False
         self._requests = max(1, self._left.requests)
+        self._last_requested = max((run.requested for run in self._left.waiting), default=0)
         self._restarting = False
         self._reset_by: tuple[str, float] = ("", 0.0)
         self._looking = False
@@ -213,7 +214,8 @@ class Executions:
 
     def _run(self, cells: Iterable[CellId], user: User) -> None:
         self._requests += 1
-        now = _now()
+        # No two requests carry the same time: who comes after a crash tells them apart by it.
+        now = self._last_requested = max(_now(), self._last_requested + 1)
         runs = tuple(rules.Run(cell, self._requests, user, now) for cell in cells)
         if len(self._state.waiting) + len(runs) > _MAX_QUEUE:
             raise CommandRefused(f"At most {_MAX_QUEUE} cells can wait; cancel some first.")

@@ -140,7 +140,7 @@ def kernels(at: Address) -> dict[str, Any]:
 @contextmanager
 def opened(server: Served, *sources: str) -> Iterator[tuple[httpx.Client, str, Watcher]]:
     """A notebook with cells a, b, c, ..."""
-    cells = [
+    cells: list[dict[str, Any]] = [
         {"cell_type": "code", "id": id, "source": source, "metadata": {}, "outputs": [], "execution_count": None}
         for id, source in zip("abcdefgh", sources, strict=False)
     ]

@@ -1,6 +1,7 @@
 """A notebook on our own gateway, beyond Jupyter's contract: meters, resets, choices, and what was executed."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ def client(server: Served) -> Iterator[httpx.Client]:
 
 
 def notebook_of(client: httpx.Client, *sources: str) -> str:
-    cells = [
+    cells: list[dict[str, Any]] = [
         {"cell_type": "code", "id": id, "source": source, "metadata": {}, "outputs": [], "execution_count": None}
         for id, source in zip("abcdefgh", sources, strict=False)
     ]
@@ -42,6 +43,14 @@ def command(client: httpx.Client, id: str, **value: object) -> tuple[int, str]:
 
 def told(tab: Watcher, kind: str) -> list[dict[str, Any]]:
     return [event for event in tab.events if event["type"] == kind]
+
+
+def was_told(tab: Watcher, words: str) -> bool:
+    return any(words in event["text"] for event in told(tab, "notice"))
+
+
+def is_fresh(tab: Watcher, before: str) -> bool:
+    return tab.runtime["session"] not in ("", before)
 
 
 def test_whoever_looks_sees_what_the_runtime_uses(server: Served, client: httpx.Client) -> None:
@@ -109,8 +118,8 @@ def test_the_owner_resets_all_runtimes_and_everyone_is_told_by_whom(server: Serv
         sessions = first.runtime["session"], second.runtime["session"]
         assert command(client, one, type="reset_all_runtimes") == (202, "")
         for tab, before in zip((first, second), sessions, strict=True):
-            tab.until(lambda tab=tab, before=before: tab.runtime["session"] not in ("", before))
-            tab.until(lambda tab=tab: any("reset all runtimes." in event["text"] for event in told(tab, "notice")))
+            tab.until(partial(is_fresh, tab, before))
+            tab.until(partial(was_told, tab, "reset all runtimes."))
         mark = first.mark("a")
         assert mark is not None
         assert (mark.state, mark.status.startswith("The runtime was reset by ")) == ("failed", True)
