@@ -115,7 +115,7 @@ class Kernels:
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._find)
                 async with anyio.create_task_group() as ahead:
-                    ahead.start_soon(self._pool.run)
+                    ahead.start_soon(self._keep_ready)
                     try:
                         yield self
                     finally:
@@ -201,6 +201,10 @@ class Kernels:
 
     def _spec(self, name: str) -> Spec | None:
         return self.specs.get(name or self.specs.default())
+
+    async def _keep_ready(self) -> None:
+        await self.found.wait()  # which ends all that the last gateway had ready
+        await self._pool.run()
 
     async def _start_ahead(self, spec: Spec) -> Link:
         """Raises KernelFailed and OSError."""
