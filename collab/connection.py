@@ -8,6 +8,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 import anyio
@@ -96,6 +97,7 @@ class Connection:
         self._catching_up = False
         self._scope = anyio.CancelScope()
         self._ended: tuple[int, str] | None = None
+        self._asked: tuple[int | None, str] = (None, "")
         self._frames = 0
         self._credit = _BURST_FRAMES
         self._credit_at = asyncio.get_running_loop().time()
@@ -173,7 +175,17 @@ class Connection:
             assert isinstance(value, dict)
             self.tell(Refused(refusal(self.role, command), request, str(value.get("type", ""))))
             return None
+        self._asked = request, str(value["type"]) if isinstance(value, dict) else ""
         return command
+
+    def answers(self) -> Callable[[Event], None]:
+        """Tells what comes of the Command that `recv` gave last, however late: a refusal names its request."""
+        request, command = self._asked
+
+        def answer(event: Event) -> None:
+            self.tell(replace(event, request=request, command=command) if isinstance(event, Refused) else event)
+
+        return answer
 
     async def _throttle(self, size: int) -> None:
         now = asyncio.get_running_loop().time()

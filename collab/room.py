@@ -439,16 +439,17 @@ class Room(YRoom):
             connection.close(CLOSE_REFUSED, "This page showed another text than what is saved.")
 
     def _request(self, connection: Connection, command: Command) -> None:
+        answer = connection.answers()
         if self.runs is None:
-            connection.tell(Refused("This server has no runtime.", None, ""))
+            answer(Refused("This server has no runtime."))
             return
         try:
-            self.runs.request(command, connection.user, connection.tell)
+            self.runs.request(command, connection.user, answer)
         except CommandRefused as refused:
-            connection.tell(Refused(str(refused)))
+            answer(Refused(str(refused)))
         except Exception:
             log.exception("A command failed", extra={"notebook": self.id})
-            connection.tell(Refused("This went wrong on the server; its log says why."))
+            answer(Refused("This went wrong on the server; its log says why."))
 
     # -- out ------------------------------------------------------------------------------------------------------
 

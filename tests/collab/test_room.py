@@ -20,7 +20,7 @@ from pycrdt.websocket.yutils import put_updates
 from collab import notebook
 from collab.commands import ROLE_FOR, Command, Compare, Interrupt
 from collab.connection import Connection
-from collab.events import Notice
+from collab.events import Event, Notice, Refused
 from collab.journal import RoomClosed
 from collab.model import MAX_DOCUMENT_BYTES, MAX_UPDATE_BYTES, CellId, Role, User, UserId
 from collab.notebook import SERVER_ORIGIN, NewCell, NotebookDoc, create, roots, source_sha256
@@ -1008,6 +1008,30 @@ async def test_a_command_that_is_none_is_refused_with_the_reason(value: object) 
         await tab.until(lambda: bool(tab.told("refused")))
         assert runs.requests == []
         assert tab.connection.ended is None
+
+
+async def test_a_refusal_names_its_request_however_late_it_comes() -> None:
+    late: list[Callable[[Event], None]] = []
+
+    class Slow(FakeRuns):
+        def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> None:
+            late.append(answer)
+            super().request(command, user, answer)
+
+    runs = Slow()
+    async with open_bench(runs=runs) as bench:
+        tab = await bench.join()
+        tab.command({"type": "interrupt", "request": 7})
+        await eventually(lambda: len(late) == 1)
+        runs.refusal = "Nothing runs."
+        tab.command({"type": "start_runtime", "request": 8})
+        await tab.until(lambda: len(tab.told("refused")) == 1)
+        late[0](Refused("It did not work."))
+        await tab.until(lambda: len(tab.told("refused")) == 2)
+        assert tab.told("refused") == [
+            {"type": "refused", "reason": "Nothing runs.", "request": 8, "command": "start_runtime"},
+            {"type": "refused", "reason": "It did not work.", "request": 7, "command": "interrupt"},
+        ]
 
 
 async def test_x7_a_command_comes_after_the_edits_that_were_sent_before_it() -> None:
