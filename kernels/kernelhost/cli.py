@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     stream.setFormatter(Fields("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[stream])
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it logs addresses, and those may hold the token
+    logging.getLogger("uvicorn.error").addFilter(is_news)
     raise_file_limit()
     # uvicorn raises the signal again when it has ended in good order; unhandled it would cut short what is left to do.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -91,6 +92,13 @@ def main(arguments: list[str] | None = None) -> None:
             serve(config)
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Not that somebody without a token was refused: anybody could fill a disk with that. (uvicorn takes a refused
+    WebSocket for a mistake of ours.)"""
+    words = record.getMessage()
+    return "returned without completing handshake" not in words and "Invalid HTTP request" not in words
 
 
 def raise_file_limit() -> None:

@@ -1,5 +1,5 @@
-"""HTTP connections with bounds that uvicorn lacks: whoever has not shown a token yet can hold neither memory nor an open
-file for long. A request's head has at most 64 KB, and 20 s to come."""
+"""HTTP connections with bounds that uvicorn lacks: whoever has not shown a token yet can hold neither memory nor an
+open file for long. A request's head has at most 64 KB, and 20 s to come."""
 
 import asyncio
 import json
@@ -9,7 +9,9 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_WITHIN_S: Final = 20.0
-_REFUSAL: Final = "This is no HTTP request, or its head has more than 64 KB."
+_MAX_LINE: Final = 8_000
+_MAX_HEADERS: Final = 128
+_REFUSAL: Final = "This is no HTTP request, or its head is too large: 64 KB, and 8 KB a line of a WebSocket's."
 
 
 class Connection(H11Protocol):
@@ -34,6 +36,11 @@ class Connection(H11Protocol):
             self._stop_waiting()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        # websockets takes no longer lines and no more headers; uvicorn leaves such a connection open without an answer.
+        longest = max(len(event.target), *(len(name) + len(value) for name, value in self.headers))
+        if longest > _MAX_LINE or len(self.headers) > _MAX_HEADERS:
+            self.send_400_response(_REFUSAL)
+            return
         self._stop_waiting()
         self._is_handed_over = True
         super().handle_websocket_upgrade(event)

@@ -15,6 +15,12 @@ from uvicorn.server import ServerState
 
 from tests.kernels.client import GatewayProcess
 
+REFUSAL = "This is no HTTP request, or its head is too large: 64 KB, and 8 KB a line of a WebSocket's."
+UPGRADE = (
+    b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n"
+)
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -83,10 +89,7 @@ async def test_who_is_answered_late_or_has_a_socket_is_not(monkeypatch: pytest.M
         await outlast(port)
         writer.write(b"2")
         assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200")
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
+        writer.write(UPGRADE % (b"", b""))
         assert b"101 Switching" in await reader.readuntil(b"\r\n\r\n")
         await outlast(port)
         writer.write(b"\x81\x85\0\0\0\0there")
@@ -101,8 +104,11 @@ async def test_who_is_answered_late_or_has_a_socket_is_not(monkeypatch: pytest.M
         b"GET /api HTTP/1.1\r\nHost: x\r\nX-Large: " + b"a" * 1_000_000,
         b"GET /" + b"a" * 1_000_000,
         b"GET /api HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100_000,
+        UPGRADE % (b"api/feed?" + b"a" * 10_000, b""),
+        UPGRADE % (b"api/feed", b"X: " + b"y" * 10_000 + b"\r\n"),
+        UPGRADE % (b"api/feed", b"X: y\r\n" * 200),
     ],
-    ids=["tls", "header", "target", "headers"],
+    ids=["tls", "header", "target", "headers", "socket's target", "socket's header", "socket's headers"],
 )
 def test_a_head_without_end_is_refused_in_json(gateway: GatewayProcess, sent: bytes) -> None:
     address = gateway.http.base_url
@@ -114,4 +120,4 @@ def test_a_head_without_end_is_refused_in_json(gateway: GatewayProcess, sent: by
             return  # closed while there was more to come
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(body)["message"] == "This is no HTTP request, or its head has more than 64 KB."
+    assert json.loads(body)["message"] == REFUSAL
