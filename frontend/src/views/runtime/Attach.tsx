@@ -43,15 +43,6 @@ export function Attach({ bench, onClose }: Props) {
     };
   }, [asked, bench, session, onClose]);
 
-  const attach = (event: FormEvent): void => {
-    event.preventDefault();
-    const [url, secret] = [address.current, token.current];
-    if (url === null || secret === null) return;
-    setProblem("");
-    setAsked(session.send({ type: "attach_runtime", url: url.value, token: secret.value }));
-    secret.value = "";
-  };
-
   /** An address is often copied with its token. */
   const tidy = (): void => {
     const [url, secret] = [address.current, token.current];
@@ -59,6 +50,16 @@ export function Attach({ bench, onClose }: Props) {
     const found = addressOf(url.value);
     url.value = found.url;
     if (found.token !== null) secret.value = found.token;
+  };
+
+  const attach = (event: FormEvent): void => {
+    event.preventDefault();
+    tidy();
+    const [url, secret] = [address.current, token.current];
+    if (url === null || secret === null) return;
+    setProblem("");
+    setAsked(session.send({ type: "attach_runtime", url: url.value, token: secret.value }));
+    secret.value = "";
   };
 
   return (
