@@ -214,7 +214,8 @@ class Kernel:
         self.id, self._cwd = id, cwd
         self._environment = self._spec.environment(environment)
         self.created = self._exchange.last_activity = datetime.now(UTC)
-        self._sampler = Sampler(self._process.pid, cwd, anyio.current_time(), self._process.cage)
+        if self._sampler is not None:
+            self._sampler.move(cwd)
         content = {"code": code, "silent": True, "store_history": False, "allow_stdin": False}
         kind, content = ("execute_request", content) if code else ("kernel_info_request", {})
         asked = self._exchange.ask("shell", kind, content)

@@ -137,6 +137,10 @@ class Sampler:
         usage = Usage(at, percent, memory, len(found), self._disk, (), _short(request))
         return Report(usage, tuple(member.pid for member in found[:_MAX_PIDS]))
 
+    def move(self, folder: Path) -> None:
+        """The same process works in another folder from now on."""
+        self._folder, self._disk, self._disk_at_s = folder, None, self._before_s
+
     def disk_is_due(self, now_s: float) -> bool:
         return now_s >= self._disk_at_s
 

@@ -135,6 +135,19 @@ async def test_the_disk_is_walked_now_and_then_and_seldom_where_it_takes_long(tm
     assert (sampler.disk_is_due(259.0), sampler.disk_is_due(260.0)) == (False, True)
 
 
+@pytest.mark.anyio
+async def test_a_process_that_moves_has_another_folder_and_no_sudden_load(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1" * 100_000)
+    sampler = Sampler(os.getpid(), tmp_path, 0.0, Cage((), 77, 5.0))
+    assert sampler.sample(100.0, NOW).usage.cpu_percent == 5.0
+    await sampler.measure_disk(lambda: 100.0)
+    sampler.move(tmp_path / "other")
+    assert sampler.sample(101.0, NOW).usage == Usage(NOW, 0.0, 77, 1)
+    assert sampler.disk_is_due(101.0)
+    await sampler.measure_disk(lambda: 101.0)
+    assert sampler.sample(102.0, NOW).usage.disk_bytes == 0
+
+
 def test_a_folder_is_counted_as_du_does(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "below").mkdir(parents=True)
