@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -28,15 +28,23 @@ Message = dict[str, Any]
 
 
 class GatewayProcess:
-    """`python -m kernelhost.cli` on any free port, with a temp folder and a root of its own."""
+    """`python -m kernelhost.cli` on any free port, with a temp folder and a root of its own; `wrapper` is a command that
+    becomes it."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        wrapper: Sequence[str] = (),
+    ) -> None:
         self.temp = folder / "t"
         self.temp.mkdir(exist_ok=True)
         self.root = folder / "root"
         given = {"KERNELHOST_TOKEN": TOKEN, "TMPDIR": str(self.temp)} | dict(environment or {})
         self.process = subprocess.Popen(
             [
+                *wrapper,
                 sys.executable,
                 "-m",
                 "kernelhost.cli",
