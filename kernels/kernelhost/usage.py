@@ -148,7 +148,11 @@ class Sampler:
         """In a thread, as a folder may be large or on a slow network."""
         begun_s = clock_s()
         self._disk_at_s = begun_s + _DISK_UNKNOWN_EVERY_S  # not twice at once
-        self._disk = await anyio.to_thread.run_sync(folder_bytes, self._folder, abandon_on_cancel=True)
+        folder = self._folder
+        found = await anyio.to_thread.run_sync(folder_bytes, folder, abandon_on_cancel=True)
+        if folder != self._folder:
+            return
+        self._disk = found
         ended_s = clock_s()
         wait_s = _DISK_UNKNOWN_EVERY_S if self._disk is None else DISK_EVERY_S
         self._disk_at_s = ended_s + max(wait_s, _DISK_SHARE * (ended_s - begun_s))
