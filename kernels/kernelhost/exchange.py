@@ -196,8 +196,8 @@ class Exchange:
         at, knows_of_loss = self._seen.get(session, journal.seq), False
         if after:
             place = journal.place_of(after)
-            if place is None:  # it came earlier than what is known, so what its session was given later did too
-                at = min(self._seen.get(session, journal.known_from), journal.known_from)
+            if place is None:  # it came earlier than what is known, and what its session was given not before it
+                at = min(self._seen.get(session, journal.dropped), journal.known_from)
             else:
                 at = place
                 first = journal.unfinished_replies(place, session)
