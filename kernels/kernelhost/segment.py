@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from kernelhost.wire import CHANNELS, Message, message
 
-_HEAD: Final = struct.Struct("<QBBHIIIII")  # seq, channel, flags, session, 4 parts, number of buffers
+_HEAD: Final = struct.Struct("<QBBIIIIII")  # seq, channel, flags, session, 4 parts, number of buffers
 _PASSING: Final = 1
 _FOR_ONE: Final = 2
 # What a program can put out without end, and what can be done without.
@@ -56,7 +56,7 @@ def name_of_id(id: str) -> int:
 
 def record(kept: Kept) -> Record:
     item = kept.message
-    session = b"" if kept.session is None else kept.session.encode()[: 1 << 16]
+    session = b"" if kept.session is None else kept.session.encode("utf-8", "surrogatepass")
     parts = (item.header, item.parent, item.metadata, item.content)
     flags = (_PASSING if kept.passing else 0) | (0 if kept.session is None else _FOR_ONE)
     head = _HEAD.pack(kept.seq, CHANNELS.index(item.channel), flags, len(session), *map(len, parts), len(item.buffers))
@@ -76,7 +76,9 @@ def kept(data: bytes) -> Kept:
         at += size
     session, header, parent, metadata, content, *buffers = found
     item = message(CHANNELS[channel], header, parent, metadata, content, tuple(buffers))
-    return Kept(seq, session.decode() if flags & _FOR_ONE else None, item, bool(flags & _PASSING))
+    return Kept(
+        seq, session.decode("utf-8", "surrogatepass") if flags & _FOR_ONE else None, item, bool(flags & _PASSING)
+    )
 
 
 class Segment:

@@ -93,7 +93,7 @@ texts = st.binary(max_size=50)
 @settings(max_examples=50, deadline=None)
 @given(
     st.integers(1, 1 << 60),
-    st.none() | st.text(max_size=20),
+    st.none() | st.text(max_size=20) | st.sampled_from(["x" * 100_000, "\ud800"]),
     st.sampled_from(["iopub", "shell", "control", "stdin"]),
     st.booleans(),
     st.lists(texts, max_size=4),
