@@ -6,6 +6,13 @@ import { Dialog } from "../shared/Dialog";
 import { Icon } from "../shared/Icon";
 import { addressOf } from "./choices";
 
+interface Asked {
+  readonly request: number;
+  readonly what: "attach" | "detach";
+  /** Where the runtime was then. */
+  readonly before: string;
+}
+
 interface Props {
   readonly bench: NotebookBench;
   readonly onClose: () => void;
@@ -15,7 +22,7 @@ interface Props {
 export function Attach({ bench, onClose }: Props) {
   const { session } = bench;
   const attached = useStore(session.store, (state) => state.runtime.attached);
-  const [asked, setAsked] = useState<number | null>(null);
+  const [asked, setAsked] = useState<Asked | null>(null);
   const [problem, setProblem] = useState("");
   const address = useRef<HTMLInputElement>(null);
   const token = useRef<HTMLInputElement>(null);
@@ -23,25 +30,27 @@ export function Attach({ bench, onClose }: Props) {
   // Either the command is refused, or the runtime says where it is now.
   useEffect(() => {
     if (asked === null) return;
-    const before = session.store.getState().runtime.attached;
+    let ended = false;
     const stops = [
       session.onEvent((event) => {
-        if (event.type !== "refused" || event.request !== asked) return;
+        if (event.type !== "refused" || event.request !== asked.request) return;
         setProblem(event.reason);
         setAsked(null);
       }),
-      session.store.subscribe(({ runtime }) => {
-        if (runtime.attached === before && runtime.attached === "") return;
-        bench.say(
-          runtime.attached === "" ? "This notebook runs on this server again." : `Attached to ${runtime.attached}.`,
-        );
-        onClose();
+      session.store.subscribe(({ runtime }, old) => {
+        if (runtime === old.runtime) return;
+        // Attached anew to where it was already, the runtime ends first.
+        ended ||= runtime.status === "none";
+        const moved = runtime.attached !== asked.before || (ended && runtime.status !== "none");
+        const done = asked.what === "detach" ? runtime.attached === "" : runtime.attached !== "" && moved;
+        // Everyone is told by the server.
+        if (done) onClose();
       }),
     ];
     return () => {
       for (const stop of stops) stop();
     };
-  }, [asked, bench, session, onClose]);
+  }, [asked, session, onClose]);
 
   /** An address is often copied with its token. */
   const tidy = (): void => {
@@ -58,7 +67,11 @@ export function Attach({ bench, onClose }: Props) {
     const [url, secret] = [address.current, token.current];
     if (url === null || secret === null) return;
     setProblem("");
-    setAsked(session.send({ type: "attach_runtime", url: url.value, token: secret.value }));
+    setAsked({
+      request: session.send({ type: "attach_runtime", url: url.value, token: secret.value }),
+      what: "attach",
+      before: attached,
+    });
     secret.value = "";
   };
 
@@ -72,7 +85,9 @@ export function Attach({ bench, onClose }: Props) {
             type="button"
             className="button"
             disabled={asked !== null}
-            onClick={() => setAsked(session.send({ type: "detach_runtime" }))}
+            onClick={() =>
+              setAsked({ request: session.send({ type: "detach_runtime" }), what: "detach", before: attached })
+            }
           >
             Detach
           </button>
