@@ -7,12 +7,16 @@ const Y = require("yjs");
 const { WebSocket } = require("ws");
 
 const [url, token] = process.argv.slice(2);
-const doc = new Y.Doc();
-const cells = doc.getMap("cells");
+let doc;
+let cells;
+let undo;
+let epoch = null;
 let socket = null;
 let synced = false;
 let sent = 0;
 let acknowledged = 0;
+// Texts that the server gave back when it merged what was written in an earlier epoch.
+const recovered = [];
 
 const varuint = (number) => {
   const out = [];
@@ -32,16 +36,23 @@ const payload = (data, at) => {
   }
 };
 
-doc.on("update", (update, origin) => {
-  if (origin === "server" || !synced) return;
-  sent += 1;
-  socket.send(frame(0, 2, update));
-});
+function begin() {
+  doc = new Y.Doc();
+  cells = doc.getMap("cells");
+  undo = new Y.UndoManager(cells, { trackedOrigins: new Set(["mess"]), captureTimeout: 0 });
+  doc.on("update", (update, origin) => {
+    if (origin === "server" || !synced) return;
+    sent += 1;
+    socket.send(frame(0, 2, update));
+  });
+}
+begin();
 
 function receive(data) {
   if (data[0] === 101) {
     const event = JSON.parse(Buffer.from(payload(data, 1)).toString());
     if (event.type === "acknowledged") acknowledged = event.frames;
+    if (event.type === "joined") epoch = event.epoch;
   }
   if (data[0] !== 0) return;
   const body = payload(data, 2);
@@ -52,10 +63,30 @@ function receive(data) {
   } else Y.applyUpdate(doc, body, "server");
 }
 
-function connect() {
+/** What was written in an epoch that is over goes to be merged by content; the document begins anew. */
+async function rejoin() {
+  const answer = await fetch(`${url.replace(/^ws/, "http").replace(/socket$/, "merge")}?epoch=${epoch}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: Y.encodeStateAsUpdate(doc),
+  });
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+  recovered.push(...(await answer.json()).unmerged.map(({ source }) => source));
+  begin();
+  epoch = null;
+}
+
+async function connect() {
+  const joined = await connectOnce();
+  if (joined !== "other epoch") return joined;
+  await rejoin();
+  return (await connectOnce()) === true;
+}
+
+function connectOnce() {
   return new Promise((done) => {
     sent = acknowledged = 0;
-    socket = new WebSocket(url, { headers: { authorization: `Bearer ${token}` } });
+    socket = new WebSocket(epoch === null ? url : `${url}?epoch=${epoch}`, { headers: { authorization: `Bearer ${token}` } });
     let joined = false;
     const mine = socket;
     socket.on("open", () => mine.send(frame(0, 0, Y.encodeStateVector(doc))));
@@ -68,16 +99,22 @@ function connect() {
       }
     });
     socket.on("error", () => undefined);
-    socket.on("close", () => {
+    socket.on("close", (code) => {
       if (mine === socket) synced = false;
-      done(joined);
+      done(code === 4409 ? "other epoch" : joined);
     });
   });
 }
 
 const ordered = () =>
   [...cells.entries()]
-    .map(([id, cell]) => ({ id, position: cell.get("position"), source: cell.get("source").toString() }))
+    .map(([id, cell]) => ({
+      id,
+      position: cell.get("position"),
+      source: cell.get("source").toString(),
+      type: cell.get("type"),
+      metadata: JSON.stringify(cell.get("metadata").get("mess") ?? null),
+    }))
     .sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : a.id < b.id ? -1 : 1));
 
 /** UTF-16 offset of the code point at `part` (0 to 1) of the text, never inside a token. */
@@ -85,6 +122,50 @@ function boundary(text, part) {
   const spots = [0];
   for (const match of text.matchAll(/⟦[^⟧]*⟧/gu)) spots.push(match.index, match.index + match[0].length);
   return spots[Math.min(spots.length - 1, Math.floor(part * spots.length))];
+}
+
+const TYPES = ["code", "markdown", "raw"];
+
+/** Whatever people do to a cell whose text nobody counts: `dice` (0 to 1 each) decide what. */
+function mess(id, [what, where, how]) {
+  const cell = cells.get(id);
+  const source = cell?.get("source");
+  if (!source) return false;
+  const text = source.toString();
+  const at = [...text].slice(0, Math.floor(where * [...text].length)).join("").length;
+  const acts = [
+    () => source.insert(at, ["x", "🙂", "\n", "e\u0301", "漢字"][Math.floor(how * 5)]),
+    () => source.delete(at, [...text.slice(at)].slice(0, Math.floor(how * 4)).join("").length),
+    () => cell.set("type", TYPES[Math.floor(how * 3)]),
+    () => cell.get("metadata").set("mess", Math.floor(how * 100)),
+    () => {
+      // Splitting: the tail goes into a new cell, as one step.
+      const made = cellOf(cell.get("position"));
+      cells.set(`${id}-${Math.floor(how * 1e6)}`.slice(0, 60), made);
+      cells.get(`${id}-${Math.floor(how * 1e6)}`.slice(0, 60))?.get("source").insert(0, text.slice(at));
+      source.delete(at, text.length - at);
+    },
+    () => {
+      // Merging with another of these cells, which goes.
+      const others = [...cells.keys()].filter((other) => other.startsWith("scratch") && other !== id).sort();
+      const other = others[Math.floor(how * others.length)];
+      if (other === undefined) return;
+      source.insert(text.length, cells.get(other).get("source").toString());
+      cells.delete(other);
+    },
+  ];
+  const chosen = Math.floor(what * (acts.length + 2));
+  if (chosen === acts.length) undo.undo();
+  else if (chosen === acts.length + 1) undo.redo();
+  else doc.transact(acts[chosen], "mess");
+  return true;
+}
+
+function cellOf(position) {
+  const made = new Y.Map();
+  const fields = { type: "code", source: new Y.Text(), position, metadata: new Y.Map(), attachments: new Y.Map() };
+  for (const [key, value] of Object.entries(fields)) made.set(key, value);
+  return made;
 }
 
 const commands = {
@@ -108,12 +189,7 @@ const commands = {
     return true;
   },
   create({ cell, position }) {
-    doc.transact(() => {
-      const made = new Y.Map();
-      for (const [key, value] of Object.entries({ type: "code", source: new Y.Text(), position, metadata: new Y.Map(), attachments: new Y.Map() }))
-        made.set(key, value);
-      cells.set(cell, made);
-    });
+    doc.transact(() => cells.set(cell, cellOf(position)));
     return true;
   },
   move({ cell, position }) {
@@ -126,7 +202,8 @@ const commands = {
     cells.delete(cell);
     return there;
   },
-  state: () => ({ cells: ordered(), settled: synced && acknowledged === sent, connected: synced }),
+  mess: ({ cell, dice }) => mess(cell, dice),
+  state: () => ({ cells: ordered(), settled: synced && acknowledged === sent, connected: synced, recovered }),
 };
 
 let queue = Promise.resolve();

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +23,9 @@ State = dict[str, object]
 class Peer(Protocol):
     """What the fuzz asks of a peer.
 
-    `state` is {"cells": [{id, position, source}, ...] in order, "settled": whether all that was sent is acknowledged,
-    "connected"}.
+    `state` is {"cells": [{id, position, source, type, metadata}, ...] in order, "settled": whether all that was sent is
+    acknowledged, "connected", "recovered": texts that could not be merged after a new epoch}. `mess` does to a cell
+    whatever people do, as three dice from 0 to 1 decide.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Peer(Protocol):
     async def create(self, cell: str, position: str) -> bool: ...
     async def move(self, cell: str, position: str) -> bool: ...
     async def drop(self, cell: str) -> bool: ...
+    async def mess(self, cell: str, dice: Sequence[float]) -> bool: ...
     async def state(self) -> State: ...
     async def close(self) -> None: ...
 
@@ -42,16 +46,21 @@ class PythonPeer:
     def __init__(self, name: str, url: str, token: str) -> None:
         self.name = name
         self._url, self._token = url, token
-        self._doc: Doc[Map[Any]] = Doc()
-        self._cells: Map[Map[object]] = self._doc.get("cells", type=Map)
-        for root in ("meta", "outputs", "runs"):
-            self._doc.get(root, type=Map)
+        self._recovered: list[str] = []
+        self._epoch: int | None = None
+        self._begin()
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._synced = False
         self._sent = self._acknowledged = 0
         self._remote = False
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def _begin(self) -> None:
+        self._doc: Doc[Map[Any]] = Doc()
+        self._cells: Map[Map[Any]] = self._doc.get("cells", type=Map)
+        for root in ("meta", "outputs", "runs"):
+            self._doc.get(root, type=Map)
         self._doc.observe(self._changed)
 
     def _changed(self, event: TransactionEvent) -> None:
@@ -60,18 +69,39 @@ class PythonPeer:
             self._outbox.put_nowait(sync_update(event.update))
 
     async def connect(self) -> bool:
+        if await self._connect():
+            return True
+        if not self._is_over:
+            return False
+        await asyncio.to_thread(self._merge)
+        self._begin()
+        self._epoch = None
+        return await self._connect()
+
+    def _merge(self) -> None:
+        """What was written in an epoch that is over goes to be merged by content."""
+        url = f"{self._url.replace('ws', 'http', 1).removesuffix('socket')}merge?epoch={self._epoch}"
+        request = urllib.request.Request(url, self._doc.get_update(), {"Authorization": f"Bearer {self._token}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            self._recovered += [item["source"] for item in json.load(answer)["unmerged"]]
+
+    async def _connect(self) -> bool:
         await self.disconnect()
+        self._is_over = False
         self._sent = self._acknowledged = 0
         self._outbox = asyncio.Queue()
         try:
             self._socket = await connect(
-                self._url,
+                self._url if self._epoch is None else f"{self._url}?epoch={self._epoch}",
                 additional_headers={"Authorization": f"Bearer {self._token}"},
                 max_size=None,
                 compression=None,
             )
             await self._socket.send(sync_step1(self._doc.get_state()))
-        except (OSError, ConnectionClosed):
+        except ConnectionClosed as closed:
+            self._is_over = closed.rcvd is not None and closed.rcvd.code == 4409
+            return False
+        except OSError:
             return False
         joined = asyncio.Event()
         self._reader = asyncio.create_task(self._exchange(self._socket, joined))
@@ -86,8 +116,8 @@ class PythonPeer:
             async for data in socket:
                 assert isinstance(data, bytes)
                 self._receive(data, joined)
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as closed:
+            self._is_over = closed.rcvd is not None and closed.rcvd.code == 4409
         finally:
             self._synced = False
             writer.cancel()
@@ -105,6 +135,8 @@ class PythonPeer:
             event = json.loads(data[data.index(b"{") :])
             if event["type"] == "acknowledged":
                 self._acknowledged = event["frames"]
+            elif event["type"] == "joined":
+                self._epoch = event["epoch"]
         if data[0] != 0:
             return
         length, at = 0, 2
@@ -182,16 +214,43 @@ class PythonPeer:
         del self._cells[cell]
         return True
 
+    async def mess(self, cell: str, dice: Sequence[float]) -> bool:
+        source = self._source(cell)
+        if source is None:
+            return False
+        what, where, how = dice
+        text = str(source)
+        at = len(text[: int(where * len(text))].encode())
+        match int(what * 4):
+            case 0:
+                source.insert(at, ["x", "🙂", "\n", "e\u0301", "漢字"][int(how * 5)])
+            case 1:
+                rest = text.encode()[at:].decode()[: int(how * 4)]
+                if rest:
+                    del source[at : at + len(rest.encode())]
+            case 2:
+                self._cells[cell]["type"] = ["code", "markdown", "raw"][int(how * 3)]
+            case _:
+                self._cells[cell]["metadata"]["mess"] = int(how * 100)
+        return True
+
     async def state(self) -> State:
         cells = [
-            {"id": key, "position": str(self._cells[key]["position"]), "source": str(self._cells[key]["source"])}
-            for key in self._cells.keys()  # noqa: SIM118 - a pycrdt Map iterates over no keys
+            {
+                "id": key,
+                "position": str(cell["position"]),
+                "source": str(cell["source"]),
+                "type": str(cell["type"]),
+                "metadata": json.dumps(_whole(cell["metadata"].get("mess"))),
+            }
+            for key, cell in self._cells.items()
         ]
         cells.sort(key=lambda cell: (cell["position"], cell["id"]))
         return {
             "cells": cells,
             "settled": self._synced and self._sent == self._acknowledged,
             "connected": self._synced,
+            "recovered": self._recovered,
         }
 
     async def close(self) -> None:
@@ -242,6 +301,9 @@ class NodePeer:
     async def drop(self, cell: str) -> bool:
         return bool(await self._ask("drop", cell=cell))
 
+    async def mess(self, cell: str, dice: Sequence[float]) -> bool:
+        return bool(await self._ask("mess", cell=cell, dice=list(dice)))
+
     async def state(self) -> State:
         answer = await self._ask("state")
         assert isinstance(answer, dict)
@@ -252,3 +314,8 @@ class NodePeer:
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
+
+
+def _whole(value: object) -> object:
+    """Numbers are floats in Yjs (crdt.md S10)."""
+    return int(value) if isinstance(value, float) else value

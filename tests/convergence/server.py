@@ -28,7 +28,8 @@ class ServerProcess:
             sys.executable,
             *arguments,
             cwd=ROOT,
-            env=os.environ | {"COLLAB_TOKEN": TOKEN},
+            # Rooms that nobody is in close at once, and are opened again from the log.
+            env=os.environ | {"COLLAB_TOKEN": TOKEN, "COLLAB_ROOM_GRACE": "100ms"},
             stdout=asyncio.subprocess.PIPE,
         )
         assert self._process.stdout is not None
