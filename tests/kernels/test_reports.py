@@ -91,6 +91,25 @@ def test_a_busy_kernel_is_sampled_without_its_help(gateway: GatewayProcess) -> N
     gateway.delete(kernel)
 
 
+def test_a_death_is_told_on_the_feed_and_counted(gateway: GatewayProcess) -> None:
+    def count() -> float:
+        found = re.search(
+            r'^kernelhost_deaths_total{cause="exited"} (\S+)', gateway.http.get("/metrics").text, re.MULTILINE
+        )
+        return float(found[1]) if found is not None else -1
+
+    before = count()
+    kernel = gateway.start(name="python3")
+    with feed(gateway) as socket, gateway.channel(kernel) as channel:
+        channel.execute("import os; os._exit(3)")
+        notice = until(socket, lambda frame: frame["type"] == "notice" and frame["kernel"] == kernel)
+        text = "The kernel was ended by its own code (exit 3)."
+        assert notice == {"type": "notice", "kernel": kernel, "kind": "died", "text": text}
+        until(socket, lambda frame: frame["type"] == "usage" and kernel not in frame["kernels"])
+    assert count() == before + 1
+    gateway.delete(kernel)
+
+
 def test_a2_the_feed_wants_the_token_before_it_opens(gateway: GatewayProcess) -> None:
     for token, origin in (("wrong", None), ("", None), (TOKEN, "https://elsewhere.example"), (TOKEN, "http://[::1")):
         with pytest.raises(InvalidStatus) as refused, feed(gateway, token, origin):
