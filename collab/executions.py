@@ -137,7 +137,10 @@ class Executions:
                 self._tasks.start_soon(self._recorder.write_forever)
                 self._tasks.start_soon(self._liveness.note_forever)
                 self._tasks.start_soon(self._history.write_forever)
+                came = _now()
                 await self._adopt()
+                await self._recorder.written()
+                await self._history.settle(came)
                 await anyio.sleep_forever()
         finally:
             self._show(None)

@@ -84,7 +84,12 @@ class Feed:
         came, unwatched = False, 0
         try:
             async with connect(
-                address, additional_headers=at.headers, max_size=_MAX_FRAME_BYTES, compression=None, proxy=None
+                address,
+                additional_headers=at.headers,
+                max_size=_MAX_FRAME_BYTES,
+                compression=None,
+                proxy=None,
+                close_timeout=1,
             ) as socket:
                 async for frame in socket:
                     came = True

@@ -57,7 +57,6 @@ class History:
         self._note(replace(begun, state=state, status=status, finished=now, count=flight.count))
 
     async def write_forever(self) -> None:
-        await self._settle()
         try:
             while True:
                 await self._news.wait()
@@ -83,15 +82,16 @@ class History:
             self._pending = runs | self._pending
             log.warning("Runs could not be noted", extra={"notebook": self._room.id, "reason": str(error)})
 
-    async def _settle(self) -> None:
-        """Ends what a server before us left open, but for what still runs."""
+    async def settle(self, before: int) -> None:
+        """Ends what a server before us left open, but for what still runs. `before` in ms is when we came; the marks
+        in the document are up to date."""
         try:
             left = await self._store.unfinished_runs(self._room.id)
         except StoreError as error:
             log.warning("Runs could not be looked up", extra={"notebook": self._room.id, "reason": str(error)})
             return
         marks = notebook.run_marks(self._room.doc)
-        for run in left:
+        for run in (run for run in left if run.started < before):
             mark = marks.get(run.cell)
             if mark is None or mark.started is None or run_id(run.cell, mark.started) != run.run:
                 self._note(replace(run, state="failed", status=_SERVER_ENDED))

@@ -6,18 +6,28 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collab.model import NotebookId, Role, User, UserId
+from collab.model import CellId, NotebookId, Role, User, UserId
 from collab.sharing import Grant
 from collab.store import migrations
 from collab.store.sqlite import SQLiteStore, open_sqlite
-from collab.store.store import Found, Link, LogEntry, NoNotebook, NotebookRow, StoreError, UpdateLog
+from collab.store.store import (
+    MAX_EXECUTED_RUNS,
+    ExecutedRun,
+    Found,
+    Link,
+    LogEntry,
+    NoNotebook,
+    NotebookRow,
+    StoreError,
+    UpdateLog,
+)
 from tests.support.logs import MemoryLog
 
 pytestmark = pytest.mark.anyio
@@ -461,6 +471,51 @@ async def test_small_texts_are_kept_beside_a_notebook(store: SQLiteStore) -> Non
     assert (await store.remembered(A, "kernel"), await store.remembered(A, "other")) == ("k2", "x")
     await store.remember(A, "kernel", "")
     assert await store.remembered(A, "kernel") == ""
+
+
+async def test_the_notebook_of_a_kernel_is_known(store: SQLiteStore) -> None:
+    for id in (A, B):
+        await store.create(row(id), b"", "")
+        await store.remember(id, "kernel", f"kernel of {id}")
+    await store.remember(A, "attached", "something else")
+    assert await store.kernels() == {"kernel of a": A, "kernel of b": B}
+    await store.delete(A)
+    assert await store.kernels() == {"kernel of b": B}
+
+
+def executed(number: int, **changes: Any) -> ExecutedRun:
+    run = ExecutedRun(f"r{number}", CellId("c"), f"print({number})", False, "Python 3", "Ada", "ada", number, number)
+    return replace(run, **changes)
+
+
+async def test_what_was_executed_is_kept_newest_first_and_ends_where_it_began(store: SQLiteStore) -> None:
+    await store.create(row(A), b"", "")
+    await store.create(row(B), b"", "")
+    await store.note_runs(A, [executed(1), executed(2)])
+    await store.note_runs(B, [executed(1, source="another's")])
+    await store.note_runs(A, [executed(1, state="finished", status="ok", finished=9, count=4), executed(3)])
+    found = await store.runs(A, 2**63 - 1, 10)
+    assert [replace(run, id=0) for run in found] == [
+        executed(3),
+        executed(2),
+        executed(1, state="finished", status="ok", finished=9, count=4),
+    ]
+    assert await store.runs(A, found[0].id, 1) == [found[1]]
+    assert [run.run for run in await store.unfinished_runs(A)] == ["r2", "r3"]
+    await store.delete(A)
+    await store.note_runs(A, [executed(4)])  # too late, and no error
+    assert (await store.runs(A, 2**63 - 1, 10), len(await store.runs(B, 2**63 - 1, 10))) == ([], 1)
+
+
+async def test_of_what_was_executed_the_newest_thousand_are_kept(store: SQLiteStore) -> None:
+    await store.create(row(A), b"", "")
+    await store.create(row(B), b"", "")
+    await store.note_runs(B, [executed(0)])
+    for first in range(0, MAX_EXECUTED_RUNS + 200, 300):
+        await store.note_runs(A, [executed(number) for number in range(first, first + 300)])
+    kept = await store.runs(A, 2**63 - 1, 10_000)
+    assert [run.run for run in kept] == [f"r{number}" for number in range(1199, 199, -1)]
+    assert len(await store.runs(B, 2**63 - 1, 10)) == 1
 
 
 async def test_files_and_blobs(store: SQLiteStore) -> None:
