@@ -9,6 +9,7 @@ import itertools
 import json
 import struct
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 V1: Final = "v1.kernel.websocket.jupyter.org"
@@ -150,10 +151,12 @@ def encode_legacy(item: Message, binary: bool = True) -> bytes | str:
 
 
 def completed(item: Message) -> Message:
-    """A client's message with all that kernels want of a header: they drop one that lacks it, and answer nothing.
+    """A client's message with all that kernels want of a header: they drop one that lacks it, and answer nothing. So
+    they do with one whose signature they have seen, as those of clients without a clock may have.
     Raises BadMessage for halves of characters, which JSON can spell and no kernel can answer to."""
     head = item.part("header")
-    lacking = {key: value for key, value in _NEEDED.items() if not isinstance(head.get(key), str)}
+    needed = _NEEDED | {"date": datetime.now(UTC).isoformat()}
+    lacking = {key: value for key, value in needed.items() if not isinstance(head.get(key), str)}
     if b"\\u" in item.header:
         try:
             json.dumps(head, ensure_ascii=False).encode()

@@ -7,11 +7,18 @@ import pytest
 from tests.kernels.client import GatewayProcess, is_alive, kernel_pids
 
 FILE = ["-f", "{connection_file}"]
+# A kernel that starts when there is a file of this name in its folder.
+WAITS = """
+import os, time
+while not os.path.exists("may-start"): time.sleep(0.01)
+from ipykernel import kernelapp; kernelapp.launch_new_instance()
+"""
 SPECS: dict[str, dict[str, object]] = {
     "by-message": {"argv": ["python", "-m", "ipykernel_launcher", *FILE], "interrupt_mode": "message"},
     "not-ours": {"argv": ["python", "-c", "from ipykernel import kernelapp; kernelapp.launch_new_instance()", *FILE]},
     "no-program": {"argv": ["/no/such/program", *FILE]},
     "exits": {"argv": ["python", "-c", "import sys; sys.exit('No module named spam')"]},
+    "slow-start": {"argv": ["python", "-c", WAITS, *FILE]},
     "says-nothing": {"argv": ["python", "-c", "import time; time.sleep(600)"]},
 }
 

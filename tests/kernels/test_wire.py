@@ -1,5 +1,6 @@
 import json
 import struct
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
@@ -101,8 +102,16 @@ def test_h5_a_header_that_kernels_would_drop_is_completed(given: dict[str, objec
     head = {"msg_id": "a1", "msg_type": "execute_request"} | given
     item = completed(decode_legacy(json.dumps({"header": head})))
     version = given["version"] if isinstance(given.get("version"), str) else "5.3"
-    assert json.loads(item.header) == {**head, "username": "", "session": "", "version": version}
+    completed_head = json.loads(item.header)
+    assert datetime.fromisoformat(completed_head.pop("date")).tzinfo is not None
+    assert completed_head == {**head, "username": "", "session": "", "version": version}
     assert completed(item) is item
+
+
+def test_h5_the_same_message_from_clients_without_a_clock_is_another() -> None:
+    """A kernel answers nothing to a signature that it has seen."""
+    item = decode_legacy(json.dumps({"header": {key: value for key, value in HEADER.items() if key != "date"}}))
+    assert completed(item).header != completed(item).header
 
 
 @pytest.mark.parametrize("field", ["msg_id", "session"])
