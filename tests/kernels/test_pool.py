@@ -189,7 +189,8 @@ async def run(kernel: Link, code: str) -> str:
         while ends < 2:
             await client.work.wait()
             client.work.clear()
-            while (item := tap.next()) is not None:
+            while (given := tap.next()) is not None:
+                item = given if isinstance(given, Message) else given.decode()
                 text += _text(item, request)
                 ends += item.parent_id == request.id and _ends(item)
     kernel.leave(client, tap)
