@@ -151,7 +151,11 @@ export const runtimeActions: readonly Action[] = [
     run: (bench) => {
       const { notebook, store } = bench.session;
       const me = store.getState().user?.id;
-      const mine = store.getState().queue.filter((id) => runOf(notebook, id)?.userId === me);
+      // The marks, not the queue: of a long line only the beginning is told.
+      const mine = orderedIds(notebook).filter((id) => {
+        const run = runOf(notebook, id);
+        return run?.state === "queued" && run.userId === me;
+      });
       if (mine.length === 0) bench.say("None of your cells is waiting.");
       else bench.session.send({ type: "cancel_runs", cells: mine });
     },

@@ -49,6 +49,7 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     runtime: { ...NO_RUNTIME, status: "idle" },
     usage: null,
     queue: [],
+    queueMore: 0,
     people: [],
     ended: null,
     recovered: [],

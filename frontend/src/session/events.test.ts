@@ -25,7 +25,7 @@ describe("events", () => {
       attached: "",
       place: 0,
     },
-    { type: "queue_changed", cells: ["a", "b"] },
+    { type: "queue_changed", cells: ["a", "b"], more: 3 },
     { type: "refused", reason: "No.", request: 4, command: "interrupt" },
     { type: "refused", reason: "No.", request: null, command: "" },
     { type: "completions", request: 5, matches: ["x"], start: 0, end: 1, types: ["name"] },
@@ -57,6 +57,7 @@ describe("events", () => {
     expect(parse({ type: "queue_changed", cells: ["a", 3, null, ["b"]] })).toEqual({
       type: "queue_changed",
       cells: ["a"],
+      more: 0,
     });
     expect(parse({ type: "completions", request: 1, matches: "x", types: {} })).toMatchObject({
       matches: [],

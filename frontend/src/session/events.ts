@@ -59,7 +59,13 @@ export type Event =
       /** In the line for a GPU: 1 for who is next, 0 for who does not wait. */
       readonly place: number;
     }
-  | { readonly type: "queue_changed"; readonly cells: readonly string[] }
+  | {
+      readonly type: "queue_changed";
+      /** The first hundred in line. */
+      readonly cells: readonly string[];
+      /** How many wait behind them. */
+      readonly more: number;
+    }
   /** These cells read otherwise on the server; the connection ends. */
   | { readonly type: "differs"; readonly cells: readonly string[] }
   | { readonly type: "refused"; readonly reason: string; readonly request: number | null; readonly command: string }
@@ -127,7 +133,7 @@ export function parseEvent(text: string): Event | null {
         place: number("place"),
       };
     case "queue_changed":
-      return { type: "queue_changed", cells: strings(value["cells"]) };
+      return { type: "queue_changed", cells: strings(value["cells"]), more: number("more") };
     case "differs":
       return { type: "differs", cells: strings(value["cells"]) };
     case "refused":

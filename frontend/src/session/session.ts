@@ -259,7 +259,7 @@ export function openSession(options: SessionOptions): Session {
         break;
       }
       case "queue_changed":
-        store.setState({ queue: event.cells });
+        store.setState({ queue: event.cells, queueMore: event.more });
         break;
       case "differs":
         for (const cell of event.cells) touched.add(cell);

@@ -44,7 +44,10 @@ export interface SessionState {
   readonly runtime: RuntimeState;
   /** The newest sample; null while nothing is measured. */
   readonly usage: RuntimeUsage | null;
+  /** Cells that wait, first in line first: the first hundred of them. */
   readonly queue: readonly string[];
+  /** How many wait behind those. */
+  readonly queueMore: number;
   readonly people: readonly Person[];
   readonly ended: { readonly code: number; readonly reason: string } | null;
   /** What the server did not take, of this session and of earlier ones; newest first. */
@@ -117,6 +120,7 @@ export function stateAtFirst(recovered: readonly Recovered[]): SessionState {
     runtime: NO_RUNTIME,
     usage: null,
     queue: [],
+    queueMore: 0,
     people: [],
     ended: null,
     recovered,

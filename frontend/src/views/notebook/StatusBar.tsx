@@ -28,7 +28,7 @@ export function StatusBar({ bench }: { readonly bench: NotebookBench }) {
 
 function Running({ bench }: { readonly bench: NotebookBench }) {
   const status = useStore(bench.session.store, (state) => state.runtime.status);
-  const queue = useStore(bench.session.store, (state) => state.queue);
+  const waiting = useStore(bench.session.store, (state) => state.queue.length + state.queueMore);
   const [, redraw] = useState(0);
   const busy = status === "busy";
   useEffect(() => {
@@ -47,7 +47,7 @@ function Running({ bench }: { readonly bench: NotebookBench }) {
     <button type="button" className="status-running" onClick={() => bench.cells.scrollTo(order[at] ?? "")}>
       running: cell {at + 1}, {run.user}
       {time}
-      {queue.length > 0 && ` (${queue.length} waiting)`}
+      {waiting > 0 && ` (${waiting} waiting)`}
     </button>
   );
 }

@@ -16,6 +16,7 @@ export function RunningNow({ bench }: { readonly bench: NotebookBench }) {
   const { session } = bench;
   const { status, reason, place, stopsWhy } = useStore(session.store, (state) => state.runtime);
   const queue = useStore(session.store, (state) => state.queue);
+  const waiting = queue.length + useStore(session.store, (state) => state.queueMore);
   const left = useCountdown(session);
   const busy = status === "busy";
   useSeconds(busy);
@@ -58,7 +59,7 @@ export function RunningNow({ bench }: { readonly bench: NotebookBench }) {
               <span>{runOf(session.notebook, id)?.user}</span>
             </li>
           ))}
-          {queue.length > MOST && <li className="hint">and {queue.length - MOST} more</li>}
+          {waiting > MOST && <li className="hint">and {waiting - MOST} more</li>}
         </ol>
       )}
       {left !== null && (
