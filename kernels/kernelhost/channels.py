@@ -12,7 +12,7 @@ from kernelhost import messages
 from kernelhost.link import Link
 from kernelhost.reader import Overtaken
 from kernelhost.tap import Tap
-from kernelhost.wire import V1, BadMessage, Message, decode_legacy, decode_v1, encode_legacy, encode_v1
+from kernelhost.wire import V1, BadMessage, Encoded, Message, decode_legacy, decode_v1, encode_legacy, encode_v1
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +110,12 @@ class Channels:
             if self._ending:
                 self._scope.cancel()
 
-    async def _send(self, item: Message) -> None:
+    async def _send(self, item: Message | Encoded) -> None:
         if self._v1:
-            await self._socket.send_bytes(encode_v1(item))
+            await self._socket.send_bytes(item.data if isinstance(item, Encoded) else encode_v1(item))
             return
+        if isinstance(item, Encoded):
+            item = item.decode()
         data = encode_legacy(item, self._binary)
         if isinstance(data, bytes):
             await self._socket.send_bytes(data)

@@ -39,6 +39,7 @@ class Kind(IntEnum):
     OVERTAKEN = 23
     END = 24
     CLOSE = 25
+    STATE = 26
 
 
 class Frames(asyncio.Protocol):
@@ -90,12 +91,13 @@ class Frames(asyncio.Protocol):
                 self._transport.write(head)
                 self._transport.write(payload)
 
-    def send_all(self, kind: Kind, payloads: Sequence[bytes]) -> None:
+    def send_all(self, frames: Sequence[tuple[Kind, bytes]]) -> None:
         """Many small ones in one piece."""
-        if len(payloads) == 1:
-            self.send(kind, payloads[0])
-        elif payloads and self._transport is not None and not self.ended:
-            self._transport.write(b"".join([part for each in payloads for part in (_HEAD.pack(len(each), kind), each)]))
+        if len(frames) == 1:
+            self.send(*frames[0])
+        elif self._transport is not None and not self.ended:
+            pieces = [piece for kind, payload in frames for piece in (_HEAD.pack(len(payload), kind), payload)]
+            self._transport.write(b"".join(pieces))
 
     async def drain(self) -> None:
         await self._writable.wait()

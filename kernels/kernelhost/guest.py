@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -16,6 +17,7 @@ from kernelhost import messages
 from kernelhost.frames import MAX_FRAME_BYTES, Frames, Kind
 from kernelhost.kernel import Kernel, Overflow
 from kernelhost.reader import Overtaken, Reader
+from kernelhost.states import States
 from kernelhost.wire import BadMessage, decode_parts, encode_v1
 
 log = logging.getLogger(__name__)
@@ -28,8 +30,12 @@ _BYTES_A_TURN: Final = 1 << 16
 
 
 class Guest:
-    def __init__(self, frames: Frames, session: str) -> None:
+    """`states` are the kernel's: who is told by a message that code runs finds it in the model, too."""
+
+    def __init__(self, frames: Frames, session: str, states: Callable[[], States]) -> None:
         self.session = session
+        self._states = states
+        self._told = States(-1, "")
         self.done = asyncio.Event()
         self._frames = frames
         self._work = asyncio.Event()
@@ -120,7 +126,12 @@ class Guest:
                 size += len(encoded[-1])
             return True
         finally:
-            self._frames.send_all(Kind.MESSAGE, encoded)
+            if encoded:
+                frames = [(Kind.MESSAGE, each) for each in encoded]
+                if (states := self._states()) != self._told:
+                    self._told = states
+                    frames.insert(0, (Kind.STATE, states.encode()))
+                self._frames.send_all(frames)
 
     def _written(self, count: int) -> None:
         while self._places and self._places[0][0] <= count:

@@ -36,12 +36,15 @@ from kernelhost.journal import Journal
 from kernelhost.kernel import Kernel, KernelFailed
 from kernelhost.memory import hide_memory
 from kernelhost.registry import Row, write_row
+from kernelhost.states import States
 
 log = logging.getLogger(__name__)
 
 _LOG_BYTES: Final = 1 << 20
 _LAST_WORDS_WITHIN_S: Final = 2.0
 _TELL_EVERY_S: Final = 1.0
+_FLIPS: Final = {"idle", "busy"}
+_FLIP_WITHIN_S: Final = 0.02
 _LOOK_EVERY_S: Final = 10.0
 
 
@@ -57,7 +60,9 @@ class Host:
         self._came, self._left, self._end = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._guests: dict[str, Guest] = {}
         self._reason = "The kernel was shut down."
+        self._states = States(0, "")
         self._told: tuple[object, ...] = ()
+        self._flip: asyncio.TimerHandle | None = None
         self._told_at = 0.0
         self._written = (-1, -1)
         self._kernel = Kernel(
@@ -119,7 +124,7 @@ class Host:
             frames.close()
 
     async def _serve_client(self, frames: Frames, who: Mapping[str, str]) -> None:
-        guest = Guest(frames, who["session"])
+        guest = Guest(frames, who["session"], lambda: self._states)
         before = self._guests.get(guest.session)
         if before is not None:  # of a gateway that was killed, and whose end was not noticed yet
             before.leave(self._kernel)
@@ -217,8 +222,11 @@ class Host:
         self._kernel.equip(document.environment, replace(document.confinement, adopting=True))
 
     def _tell(self, always: bool = False) -> None:
-        """The gateway has the model in its memory; what is only the time of the last request is told seldom."""
+        """The gateway has the model in its memory; what is only the time of the last request is told seldom, and that
+        code runs or does not is told on the clients' own connections first, with what they get."""
         kernel = self._kernel
+        if self._states.now != kernel.state:
+            self._states = States(self._states.count + 1, kernel.state)
         written = (kernel.generation, kernel.pid)
         if written != self._written:
             self._written = written
@@ -227,17 +235,26 @@ class Host:
         now = time.monotonic()
         if self._gateway is None or (not always and told == self._told and now - self._told_at < _TELL_EVERY_S):
             return
+        if not always and told != self._told and told[1:] == self._told[1:] and {told[0], self._told[0]} <= _FLIPS:
+            if self._flip is None:
+                self._flip = asyncio.get_running_loop().call_later(_FLIP_WITHIN_S, self._tell_flip)
+            return
         self._told, self._told_at = told, now
         model = kernel.model()
         del model["connections"]
         value = {
             "model": model,
+            "states": self._states.count,
             "created": self._kernel.created.isoformat(),
             "ending": self._end.is_set(),
             "socket": str(self._home / "host"),
             "row": str(self._row),
         }
         self._gateway.send(Kind.MODEL, json.dumps(value).encode())
+
+    def _tell_flip(self) -> None:
+        self._flip = None
+        self._tell(always=True)
 
     def _notice(self, kind: str, text: str) -> None:
         if self._gateway is not None:

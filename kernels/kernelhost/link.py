@@ -28,6 +28,7 @@ from kernelhost.frames import Frames, Kind
 from kernelhost.gpus.grant import Grant, from_json
 from kernelhost.kernel import START_WITHIN_S, KernelFailed
 from kernelhost.registry import Row, clear_row, read_row
+from kernelhost.states import States
 from kernelhost.tap import Client, Tap
 from kernelhost.usage import Report, report_of
 from kernelhost.wire import Message
@@ -58,6 +59,7 @@ class _Host:
     socket: Path | None = None
     row: Path | None = None
     ending: bool = False
+    states: States = field(default_factory=lambda: States(0, ""))
     strikes: int = 0
     told: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -319,6 +321,9 @@ class Link:
             if kind == Kind.MODEL:
                 died = self.state != "dead" and value["model"]["execution_state"] == "dead"
                 self._model = value["model"]
+                if value["states"] < host.states.count:
+                    self._model["execution_state"] = host.states.now
+                host.states = States(max(value["states"], host.states.count), self.state)
                 if died and not self.is_ending:
                     self._noticed(self, "died", self.reason)
                 self.created = datetime.fromisoformat(value["created"])
@@ -340,6 +345,12 @@ class Link:
                 self._noticed(self, value["kind"], value["text"])
             elif kind == Kind.GONE:
                 self._gone(self)
+
+    def _take_states(self, states: States) -> None:
+        host = self._host
+        if host is not None and states.count > host.states.count and {states.now, self.state} <= {"idle", "busy"}:
+            host.states = states
+            self._model["execution_state"] = states.now
 
     async def _watch(self, host: _Host) -> None:
         async with anyio.create_task_group() as tasks:
@@ -420,7 +431,7 @@ class Link:
 
     def join(self, client: Client, after: str | None) -> Tap:
         """From what the client missed on: after the iopub message `after`, else since its session was last here."""
-        tap = Tap(client, after)
+        tap = Tap(client, after, self._take_states)
         self._taps[client] = tap
         if self._host is None and self.state == "dead":
             tap.dies(self.reason)

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,7 +16,8 @@ from kernelhost import messages
 from kernelhost.frames import Frames, Kind
 from kernelhost.reader import Overtaken
 from kernelhost.requests import Request
-from kernelhost.wire import BadMessage, Message, decode_parts, encode_v1
+from kernelhost.states import States, decode_states
+from kernelhost.wire import Encoded, Message, encode_v1
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +45,15 @@ class Client(Protocol):
 
 
 class Tap:
-    """`after`: the iopub message after which to begin; None for where this session was last."""
+    """`after`: the iopub message after which to begin; None for where this session was last. `states` is told what came
+    with a message of the kernel's state, before the message is given out."""
 
-    def __init__(self, client: Client, after: str | None) -> None:
+    def __init__(self, client: Client, after: str | None, states: Callable[[States], None]) -> None:
         self.session = client.session
         self.is_left = False
         self._client = client
         self._after = after
+        self._states = states
         self._frames: Frames | None = None
         self._rest: deque[tuple[int, bytes] | Message] = deque()
         self._given = self._done = self._told = 0
@@ -61,7 +65,7 @@ class Tap:
 
     # -- the client's calls -------------------------------------------------------------------------------------------
 
-    def next(self) -> Message | None:
+    def next(self) -> Message | Encoded | None:
         """None when there is nothing more for now; asking for the next one says that the last one was dealt with.
         Raises Overtaken."""
         self._done = self._given
@@ -80,14 +84,12 @@ class Tap:
             kind, payload = frame
             if kind == Kind.MESSAGE:
                 self._given += 1
-                try:
-                    item = decode_parts(payload)
-                except BadMessage:
-                    log.exception("A host sent a message that cannot be read")
-                    continue
+                item = Encoded(payload)
                 if item.channel in ("shell", "control"):
-                    self._asked.pop(item.parent_id, None)
+                    self._asked.pop(item.decode().parent_id, None)
                 return item
+            if kind == Kind.STATE:
+                self._states(decode_states(payload))
             if kind == Kind.OVERTAKEN:
                 raise Overtaken
             if kind == Kind.END:
@@ -185,7 +187,8 @@ class Tap:
     def _lose(self) -> None:
         """What came over the last connection can still be read."""
         while self._frames is not None and (frame := self._frames.take()) is not None:
-            self._rest.append(frame)
+            if frame[0] != Kind.STATE:  # of a host that may be gone
+                self._rest.append(frame)
         self._frames = None
         self._tell_no_more()
 

@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.kernels.client import TOKEN, V1, Channel, GatewayProcess, state_of
+from tests.kernels.client import TOKEN, V1, Channel, GatewayProcess, eventually, state_of
 
 
 @pytest.mark.parametrize("v1", [True, False])
@@ -247,3 +247,18 @@ def test_an_unknown_kernel_is_404_before_the_socket_opens(gateway: GatewayProces
     with pytest.raises(InvalidStatus) as refused, connect(f"{url}?{httpx.QueryParams(token=TOKEN)}", proxy=None):
         pass
     assert refused.value.response.status_code == 404
+
+
+def test_who_reads_that_code_runs_or_does_not_finds_it_in_the_model(gateway: GatewayProcess, kernel: str) -> None:
+    with gateway.channel(kernel, "reads", v1=True) as channel:
+        for _ in range(5):
+            id = channel.execute("input()")
+            channel.until(lambda item: state_of(item) == "busy")
+            assert gateway.model(kernel)["execution_state"] == "busy"
+            channel.until(lambda item: item["msg_type"] == "input_request")
+            channel.send("input_reply", {"value": ""}, "stdin")
+            channel.reply(id)
+            assert gateway.model(kernel)["execution_state"] == "idle"
+        before = gateway.model(kernel)["last_activity"]
+        channel.run("1")
+    eventually(lambda: gateway.model(kernel)["last_activity"] > before, "the time of a short run is told as well")
