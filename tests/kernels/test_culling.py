@@ -231,7 +231,7 @@ def test_a_short_time_has_a_warning_of_half_of_it() -> None:
 
 def test_without_a_policy_nobody_ends() -> None:
     house = House(Policy())
-    house.pass_(100_000)
+    house.pass_(10_000)
     assert (house.ended, house.notices) == ([], [])
 
 

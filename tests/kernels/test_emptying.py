@@ -99,7 +99,7 @@ def test_what_its_owner_may_not_enter_or_write_is_emptied_too(root: Path) -> Non
 def test_a_tree_deeper_than_any_stack_is_emptied(root: Path) -> None:
     work = root / "work"
     descriptor = os.open(work, os.O_RDONLY)
-    for _ in range(3_000):
+    for _ in range(1_500):
         os.mkdir("d", dir_fd=descriptor)
         below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)
