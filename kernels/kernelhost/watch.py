@@ -21,6 +21,9 @@ _WARN: Final = 0.8
 _CALM: Final = 0.7
 _CLOSE: Final = 0.5
 _OVER: Final = 1.05
+# Processes, where the system refuses more to users that are not root; some are the sandbox's.
+_FAR_OVER: Final = 1.1
+_HELPERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,10 @@ def _judge_memory(sample: Sample, told: Told, limit: int | None, enforced: bool)
 def _judge_processes(sample: Sample, told: Told, limit: int | None, enforced: bool) -> tuple[Told, list[Action]]:
     if limit is None:
         return told, []
-    if sample.processes > limit and not enforced:
+    if sample.processes > _FAR_OVER * limit + _HELPERS and not enforced:
         return told, [Stop(f"The kernel started more than {limit} processes. Variables are lost; outputs are kept.")]
-    refused = sample.refused_forks > told.refused_forks
+    # Who refuses without control groups does not count how often.
+    refused = sample.refused_forks > told.refused_forks or (sample.processes >= limit and not enforced)
     told = replace(told, refused_forks=sample.refused_forks)
     if refused and not told.processes:
         text = f"The limit of {limit} processes and threads is reached: no more can be started until some end."
