@@ -67,6 +67,13 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             fixed = Address(config.gateway_url, config.gateway_token) if config.gateway_url else None
             gateway = Gateway(http, data.folder, fixed)
 
+            async def end() -> None:
+                if not ending.keep_kernels:
+                    await gateway.stop()
+
+            # When the Rooms are closed, so that none of them sees its kernel die, and when nobody reads the feed any
+            # more, who would have the gateway started again.
+            stack.push_async_callback(end)
             resets = Resets(JupyterRuntime(http, gateway, "collab"))
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
@@ -76,11 +83,6 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
                 runtime = JupyterRuntime(http, gateway, f"collab-{room.id}")
                 return Executions(room, runtime, store, kept, feeds, config.attach, resets.reset_all)
 
-            async def end() -> None:
-                if not ending.keep_kernels:
-                    await gateway.stop()
-
-            stack.push_async_callback(end)  # when the Rooms are closed, so that none of them sees its kernel die
             await _first_notebook(store, kept, data)
             sweep = sweep_with(store, kept)
             rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s, sweep=sweep).running())

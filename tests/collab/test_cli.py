@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from collab.cli import has_browser, listen
@@ -144,3 +145,17 @@ def test_it_ends_when_it_is_told_to_even_with_a_page_open(tmp_path: Path, how: s
 @pytest.mark.skipif(os.name == "nt", reason="Windows always has a display")
 def test_a_browser_is_shown_to_whoever_sits_here(environ: dict[str, str], shown: bool) -> None:
     assert has_browser(environ) is shown
+
+
+def test_ctrl_c_ends_the_gateway_too_while_somebody_looks_at_its_meters(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, server.script() as owner:
+        id = owner.post("/api/notebooks").json()["id"]
+        with server.socket(f"/api/notebooks/{id}/socket", {"authorization": f"Bearer {TOKEN}"}) as page:
+            assert owner.post(f"/api/notebooks/{id}/commands", json={"type": "start_runtime"}).status_code == 202
+            while "runtime_usage" not in str(page.recv(timeout=20)):
+                pass
+            server.process.send_signal(signal.SIGINT)
+            said, logged = server.process.communicate(timeout=20)
+    assert (said, logged) == ("", "")
+    left = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in left if str(tmp_path) in " ".join(line or [])] == []
