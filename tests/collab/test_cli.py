@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from collab.cli import has_browser, listen
