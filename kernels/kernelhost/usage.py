@@ -127,15 +127,19 @@ class Sampler:
 
     def sample(self, now_s: float, at: datetime, request: str | None = None) -> Report:
         cage = self._cage
-        found = members([self._pid] if cage is None else [self._pid, *cage.pids()])
-        memory = cage.memory() if cage is not None else sum(member.memory_bytes for member in found)
-        cpu_s = (cage.cpu_seconds() if cage is not None else 0.0) or sum(member.cpu_s for member in found)
+        if cage is None:
+            found = members([self._pid])
+            pids, memory = [member.pid for member in found], sum(member.memory_bytes for member in found)
+            cpu_s = sum(member.cpu_s for member in found)
+        else:
+            pids, memory = list(cage.pids()), cage.memory()
+            cpu_s = cage.cpu_seconds() or sum(member.cpu_s for member in members([self._pid]))
         # A child that nobody waited for takes its time with it, so the sum may shrink.
         spent_s, passed_s = max(0.0, cpu_s - self._cpu_s), now_s - self._before_s
         self._cpu_s, self._before_s = cpu_s, now_s
         percent = round(100 * spent_s / passed_s, 1) if passed_s > 0 else 0.0
-        usage = Usage(at, percent, memory, len(found), self._disk, (), _short(request))
-        return Report(usage, tuple(member.pid for member in found[:_MAX_PIDS]))
+        usage = Usage(at, percent, memory, len(pids), self._disk, (), _short(request))
+        return Report(usage, tuple(pids[:_MAX_PIDS]))
 
     def move(self, folder: Path) -> None:
         """The same process works in another folder from now on."""

@@ -97,12 +97,12 @@ def test_processor_time_is_a_percentage_of_one_core_since_the_sample_before(
     assert sampler.sample(113.0, NOW).usage.cpu_percent == 0.0
     assert sampler.sample(113.0, NOW) == Report(Usage(NOW, 0.0, 12, 2), (1, 2))
     # A cage that does not count processor time.
-    assert Sampler(1, tmp_path, 0.0, Cage((), 77, 0.0)).sample(10.0, NOW).usage == Usage(NOW, 10.0, 77, 2)
+    assert Sampler(1, tmp_path, 0.0, Cage((1, 2), 77, 0.0)).sample(10.0, NOW).usage == Usage(NOW, 10.0, 77, 2)
 
 
 def test_a_cages_numbers_go_before_the_sum_of_the_tree(tmp_path: Path) -> None:
     with running("print(1, flush=True); input()") as inside, running("print(1, flush=True); input()") as left:
-        cage = Cage((left.pid,), 77, 3.0)
+        cage = Cage((inside.pid, left.pid), 77, 3.0)
         report = Sampler(inside.pid, tmp_path, 0.0, cage).sample(10.0, NOW)
         assert report == Report(Usage(NOW, 30.0, 77, 2), (inside.pid, left.pid))
 
@@ -138,7 +138,7 @@ async def test_the_disk_is_walked_now_and_then_and_seldom_where_it_takes_long(tm
 @pytest.mark.anyio
 async def test_a_process_that_moves_has_another_folder_and_no_sudden_load(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"1" * 100_000)
-    sampler = Sampler(os.getpid(), tmp_path, 0.0, Cage((), 77, 5.0))
+    sampler = Sampler(os.getpid(), tmp_path, 0.0, Cage((1,), 77, 5.0))
     assert sampler.sample(100.0, NOW).usage.cpu_percent == 5.0
     await sampler.measure_disk(lambda: 100.0)
     sampler.move(tmp_path / "other")
