@@ -53,7 +53,6 @@ function Form({ bench, info, onClose }: Props & { readonly info: RuntimeInfo }) 
     event.preventDefault();
     onClose();
     bench.session.send({ type: "choose_runtime", ...chosen, restart });
-    bench.say(restart ? "The runtime starts anew." : "The next start of the runtime is of the new type.");
   };
 
   return (
