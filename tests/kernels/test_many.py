@@ -14,7 +14,7 @@ from tests.kernels.client import GatewayProcess, eventually, is_alive
 from tests.support import tiny_kernel
 
 # A real gateway with 200 real kernels needs some 10 GB and minutes: what is counted is the same with small ones.
-MANY = int(os.environ.get("KERNELHOST_TEST_KERNELS", "20"))
+MANY = int(os.environ.get("KERNELHOST_TEST_KERNELS", "12"))
 
 
 @pytest.mark.timeout(60 + 3 * MANY)

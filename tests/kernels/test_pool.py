@@ -230,9 +230,11 @@ print(json.dumps([os.getcwd(), os.environ.get("KERNEL_WHO"), list(map(str, _dh))
 def test_x24_a_kernel_that_was_ready_is_like_one_that_was_started(tmp_path: Path) -> None:
     async def test() -> None:
         async with kernels_with_pool(tmp_path) as kernels:
-            fresh = await kernels.start("", "", "a", {"KERNEL_WHO": "Ada"})
             await ready(kernels)
-            assert [kernel.id for kernel in kernels.all] == [fresh.id]
+            assert kernels.all == []
+            # It cannot be given a limit late.
+            fresh = await kernels.start("", "", "a", {"KERNEL_WHO": "Ada", "KERNEL_MEMORY": "4GiB"})
+            assert kernels.ready == 1
             adopted = await kernels.start("", "1-2-3-4-5", "b", {"KERNEL_WHO": "Ada"})
             assert kernels.ready == 0
             first, second = json.loads(await run(fresh, WHERE)), json.loads(await run(adopted, WHERE))
@@ -245,17 +247,6 @@ def test_x24_a_kernel_that_was_ready_is_like_one_that_was_started(tmp_path: Path
             # It stays where it is, whatever becomes of its process.
             await adopted.restart()
             assert json.loads(await run(adopted, WHERE))[:2] == [there, "Ada"]
-
-    asyncio.run(test())
-
-
-def test_p3_what_a_ready_kernel_cannot_become_has_one_started(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with kernels_with_pool(tmp_path) as kernels:
-            await ready(kernels)
-            limited = await kernels.start("", "", "a", {"KERNEL_MEMORY": "1GiB"})
-            assert limited.model()["limits"] != {}
-            assert kernels.ready == 1
 
     asyncio.run(test())
 
