@@ -3,6 +3,7 @@
 The token may come on the command line too, where other users of the machine can read it."""
 
 import argparse
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -94,7 +95,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         origins=tuple(given.allow_origin),
         keep_bytes=given.keep << 20,
         data=data,
-        alone_s=given.outlive,
+        alone_s=min(given.outlive, given.orphan_after or math.inf),
         confining=confining,
         culling=Policy(
             given.cull_idle * 60 if given.cull_idle else None,

@@ -29,7 +29,7 @@ from kernelhost.gpus.nvml import NoNvml
 from kernelhost.ids import KERNEL_ID
 from kernelhost.journal import MAX_BYTES
 from kernelhost.kernel import KernelFailed
-from kernelhost.link import Link, Unreachable
+from kernelhost.link import HOSTS_LOG, Link, Unreachable
 from kernelhost.pool import Pool
 from kernelhost.quotas import Quota
 from kernelhost.registry import Row, clear_row, rows
@@ -112,6 +112,7 @@ class Kernels:
             self._rows.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.rmtree(self._root / _READY, ignore_errors=True)
             stack.callback(shutil.rmtree, self._root / _READY, ignore_errors=True)
+            _trim(self._rows / HOSTS_LOG)
             async with anyio.create_task_group() as self._tasks:
                 self._tasks.start_soon(self._find)
                 async with anyio.create_task_group() as ahead:

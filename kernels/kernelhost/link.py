@@ -35,6 +35,8 @@ from kernelhost.wire import Message
 
 log = logging.getLogger(__name__)
 
+# Beside the folders of the registry; what hosts say before they have a folder, and when they crash.
+HOSTS_LOG: Final = "hosts.log"
 _ANSWER_WITHIN_S: Final = 5.0
 _STRIKES: Final = 3
 _HOST_STARTS_WITHIN_S: Final = 1.5
@@ -268,7 +270,7 @@ class Link:
         """Raises OSError."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        log_file = self._document.rows / "hosts.log"
+        log_file = self._document.rows / HOSTS_LOG
         output = os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             # Neither `subprocess` nor asyncio, which complain of a child that is to outlive them; -P: no file of the
