@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from kernelhost.specs import Specs
 
 log = logging.getLogger(__name__)
 
+_LOG_BYTES: Final = 4 << 20
 # Below the root, as folders in it are to be moved.
 _READY: Final = ".kernelhost-ready"
 _NOTHING: Final = Spec("", (), {}, "", "signal", Path())
@@ -335,3 +336,9 @@ class Kernels:
             await kernel.stop(reason)
         finally:
             self._ending.discard(kernel)
+
+
+def _trim(file: Path) -> None:
+    with suppress(OSError):
+        if file.stat().st_size > _LOG_BYTES:
+            os.truncate(file, 0)  # hosts append to it
