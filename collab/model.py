@@ -58,6 +58,8 @@ class User:
 MAX_UPDATE_BYTES: Final = 1 << 20  # one UPDATE frame from an editor
 MAX_DOCUMENT_BYTES: Final = 8 << 20  # inline size of a Notebook, and of a STEP2 at join
 MAX_CELLS: Final = 10_000
+MAX_CONNECTIONS: Final = 500  # to one Notebook
+MAX_ROOMS: Final = 5_000  # open at once in one server
 MAX_PRESENCE_BYTES: Final = 4096
 MAX_POSITION_CHARS: Final = 64
 MAX_NAME_CHARS: Final = 40

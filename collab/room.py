@@ -25,7 +25,7 @@ from collab.events import Acknowledged, CannotSave, Differs, Event, Joined, Refu
 from collab.gate import Admitted, Gap, Gate, Nothing, TooLarge, Verdict
 from collab.gate import Refused as GateRefused
 from collab.journal import MAX_MERGED, Batch, Journal, RoomClosed
-from collab.model import NotebookId, Role, User
+from collab.model import MAX_CONNECTIONS, NotebookId, Role, User
 from collab.notebook import SERVER_ORIGIN, NotebookDoc
 from collab.presence import PresenceTable
 from collab.store.store import NoNotebook, StoreError, UpdateLog
@@ -232,6 +232,11 @@ class Room(YRoom):
         """Until the Connection is over. The Room has been loaded by then (R5)."""
         if self._over:
             connection.close(CLOSE_RESTARTING, "The notebook is being closed.")
+            return
+        if len(self._members) >= MAX_CONNECTIONS:
+            connection.close(
+                CLOSE_BUSY, f"This notebook is open in {MAX_CONNECTIONS} tabs; it opens when one is closed."
+            )
             return
         self._members[connection] = _Member()
         self.clients.add(connection)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from anyio.lowlevel import checkpoint
 
 from collab import notebook
 from collab.compaction import Compactor, Growth, Pack, Sweep, pack_elsewhere
-from collab.model import NotebookId
+from collab.model import MAX_ROOMS, NotebookId
 from collab.notebook import NotebookDoc
 from collab.room import Room, Runs, load_doc
 from collab.store.store import Log, NoNotebook, StoreError, UpdateLog
@@ -145,6 +145,8 @@ class Rooms:
         async with self._loads:
             if self._ending or self._tasks is None:
                 raise StoreError("The server is being stopped.")
+            if len(self._open) >= MAX_ROOMS:
+                await self._close_one()
             found = await self._store.load(id)
             room = Room(id, found.epoch, await _doc_of(id, found.updates), self._store, Growth.of(found))
         if self._ending:
@@ -161,6 +163,14 @@ class Rooms:
             open.users -= 1
             raise
         return open
+
+    async def _close_one(self) -> None:
+        """One that nobody uses does not wait out its time. Raises StoreError when all are used."""
+        unused = next((open for open in self._open.values() if not open.needed), None)
+        if unused is None:
+            raise StoreError(f"{MAX_ROOMS} notebooks are open; this one opens when another is closed.")
+        unused.closing.set()
+        await unused.closed.wait()
 
     async def _keep(self, open: _Open) -> None:
         """The life of one Room. When it fails, its sockets close with 1012 and the next join loads it again."""

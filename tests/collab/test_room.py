@@ -756,6 +756,22 @@ async def test_p4_a_panic_in_the_doc_ends_the_room_and_keeps_the_log(monkeypatch
     assert source_of(await bench.stored()) == "one"
 
 
+async def test_a_tab_more_than_there_may_be_is_sent_away_and_comes_in_when_one_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collab.room.MAX_CONNECTIONS", 2)
+    async with open_bench() as bench:
+        first, second = await bench.join(), await bench.join()
+        third = bench.enter()
+        assert (await over(third))[0] == CLOSE_BUSY
+        first.type("!")
+        await first.until_saved()
+        first.socket.leave()
+        await eventually(lambda: len(bench.room.connections) == 1)
+        await bench.join()
+        assert second.connection.ended is None
+
+
 # -- the gate ----------------------------------------------------------------------------------------------------------
 
 

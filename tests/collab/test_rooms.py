@@ -427,3 +427,19 @@ async def test_the_log_names_who_wrote_what() -> None:
     rows = house.store.rows(ID)
     assert [row.user for row in rows] == ["", "id of Ada", "id of Bob", ""]
     assert all(isinstance(row, LogEntry) for row in rows)
+
+
+async def test_where_too_many_are_open_one_that_nobody_uses_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collab.rooms.MAX_ROOMS", 2)
+    house = House()
+    first, second, third = (NotebookId(name) for name in ("first", "second", "third"))
+    for id in (first, second, third):
+        house.store.add(id, new_notebook())
+    async with house.open(), house.rooms.use(first):
+        async with house.rooms.use(second):
+            with pytest.raises(StoreError, match="opens when another is closed"):
+                async with house.rooms.use(third):
+                    pass
+        async with house.rooms.use(third):
+            assert house.rooms.get(second) is None
+            assert house.rooms.get(first) is not None
