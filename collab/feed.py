@@ -70,7 +70,7 @@ class Feed:
                 if await self._read():
                     failures = 0
             except InvalidStatus as error:
-                if error.response.status_code == 404:
+                if 400 <= error.response.status_code < 500:
                     pause_s = _NO_FEED_FOR_S
             except (OSError, WebSocketException, NoServer) as error:
                 log.info("The gateway's feed was lost", extra={"reason": str(error)})

@@ -102,7 +102,6 @@ class Gateway:
             raise NoGateway(f"The kernel gateway at {address.url} answers {answer.status_code}; its log says why.")
 
     async def _start(self) -> Address:
-        self._state.unlink(missing_ok=True)
         log_file = self._folder / "gateway.log"
         if log_file.exists() and log_file.stat().st_size > _LOG_BYTES:
             log_file.replace(log_file.with_suffix(".log.1"))
@@ -113,8 +112,9 @@ class Gateway:
         failed = NoGateway(f"The kernel gateway did not start; {log_file.name} in the data folder says why.")
         deadline = anyio.current_time() + _START_WITHIN_S
         while anyio.current_time() < deadline:
-            # Not by its number: one that the last document server was just starting may have been quicker.
-            if (found := self._read()) is not None:
+            # Not by its number: one that the last document server was just starting may have been quicker, and ours has
+            # ended then. Nor is a file taken away: it may be of that one.
+            if (found := self._read()) is not None and _is_running(found):
                 await self._check(found)
                 return found
             if not _is_running(Address("", "", pid)):
