@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from kernelhost.limits import UNLIMITED, Limits
 
-Level: TypeAlias = Literal["none", "bwrap", "uid"]
+Level: TypeAlias = Literal["none", "bwrap"]
 Network: TypeAlias = Literal["host", "none"]
 
 

@@ -61,7 +61,7 @@ def build_walls(confining: Confining, root: Path) -> Walls:
     open_cage("start", UNLIMITED).close()  # clears away what hosts left that were killed, and makes room for new ones
     if confining.sandbox == "none":
         return Walls(confining, "none", "the gateway was started with --sandbox none")
-    why = probe("bwrap", confining.network, root)
+    why = probe(confining.network, root)
     if not why:
         return Walls(confining, "bwrap", "")
     if confining.sandbox == "bwrap" or confining.network == "none":

@@ -136,7 +136,6 @@ class Process:
             confinement.hidden,
             confinement.devices,
             confinement.network,
-            confinement.level,
         )
         line, given = sandbox.descriptors(sandbox.options(box))
         self._info, writing = os.pipe()

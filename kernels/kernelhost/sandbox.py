@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kernelhost.confinement import Level, Network
+from kernelhost.confinement import Network
 from kernelhost.seccomp import filter_program
 
 WORK: Final = "/content"
@@ -75,7 +75,6 @@ class Box:
     hidden: tuple[Path, ...] = ()
     devices: tuple[str, ...] = ()
     network: Network = "host"
-    level: Level = "bwrap"
 
 
 def options(box: Box) -> list[str]:
@@ -210,17 +209,13 @@ def _pipe(content: bytes) -> int:
     return reading
 
 
-def probe(level: Level, network: Network, folder: Path) -> str:
-    """Empty when a sandbox of this level works for this user on this machine, else a clause that says why not.
+def probe(network: Network, folder: Path) -> str:
+    """Empty when a sandbox works for this user on this machine, else a clause that says why not.
 
     `folder` is one that may be shown; nothing is written to it."""
-    if level == "none":
-        return ""
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed; on Debian and Ubuntu the package is 'bubblewrap'"
-    if level == "uid":
-        return "a user of its own for each kernel is not supported"
-    box = Box(folder, folder, tuple(_installations(Path(sys.executable))), network=network, level=level)
+    box = Box(folder, folder, tuple(_installations(Path(sys.executable))), network=network)
     line, given = descriptors(options(box))
     try:
         ran = subprocess.run(

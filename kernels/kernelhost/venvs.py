@@ -43,11 +43,18 @@ def make(folder: str) -> str:
             file.writelines(lines)
         for name in ("pip", "pip3"):
             script = os.path.join(path, "bin", name)
-            if not os.path.lexists(script):
+            if not os.path.lexists(script) or is_ours(script):  # the folder may be elsewhere than it was
                 with open(script, "w") as file:
                     file.write(_PIP.format(python=shlex.quote(python)))
                 os.chmod(script, 0o755)
     return python
+
+
+def is_ours(script: str) -> bool:
+    if os.path.islink(script):
+        return False
+    with open(script, errors="replace") as file:
+        return file.read(1_000).endswith(_PIP.partition("{python}")[2])
 
 
 def create(path: str) -> None:

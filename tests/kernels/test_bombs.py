@@ -37,7 +37,7 @@ both = pytest.mark.parametrize(
     ],
     indirect=True,
 )
-needs_bwrap = pytest.mark.skipif(bool(probe("bwrap", "host", Path("/tmp"))), reason="needs bubblewrap")
+needs_bwrap = pytest.mark.skipif(bool(probe("host", Path("/tmp"))), reason="needs bubblewrap")
 
 
 @pytest.fixture(scope="module")

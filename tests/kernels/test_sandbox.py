@@ -18,7 +18,7 @@ from kernelhost.sandbox import probe
 from tests.kernels.client import TOKEN, Channel, GatewayProcess, eventually, is_alive, kernel_pids, state_of
 from tests.support.wheels import make_wheel
 
-WHY_NOT = probe("bwrap", "host", Path("/tmp"))
+WHY_NOT = probe("host", Path("/tmp"))
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"needs bubblewrap: {WHY_NOT}")
 
 

@@ -54,6 +54,15 @@ print(spam_by_pip.__file__, spam_by_uv.__file__)
     assert not list(Path(sysconfig.get_path("purelib")).glob("spam_by*"))
 
 
+def test_pip_is_that_of_the_folder_as_it_is_seen_now(tmp_path: Path) -> None:
+    """It is elsewhere in a sandbox, and when it was moved."""
+    (tmp_path / "before").mkdir()
+    run(tmp_path / "before", "pass")
+    (tmp_path / "before").rename(tmp_path / "after")
+    ran = run(tmp_path / "after", "import subprocess; subprocess.run(['pip', '--version'], check=True)")
+    assert (ran.returncode, ran.stdout[:4]) == (0, "pip "), ran.stderr
+
+
 def test_two_kernels_that_begin_at_once_share_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         ran = list(pool.map(lambda _: run(tmp_path, "import sys; print(sys.prefix)"), range(2)))
