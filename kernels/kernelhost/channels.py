@@ -6,6 +6,7 @@ import uuid
 from typing import Final
 
 import anyio
+from starlette.types import Message as Frame
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kernelhost import messages
@@ -29,13 +30,15 @@ class Channels:
     """A client that the kernel's ring overtakes is closed with 1013 and comes back to a replay; nobody else waits for
     it (H14)."""
 
-    def __init__(self, socket: WebSocket, session: str) -> None:
+    def __init__(self, socket: WebSocket, session: str, binary: str = "auto") -> None:
         # Who names no session is alone in one: replies are for the connection that asked.
         self.session = session or f"-{uuid.uuid4()}"
         self._socket = socket
         self._v1 = V1 in socket.scope.get("subprotocols", [])
-        # Jupyter's own gateway client ends at its first binary frame: it decodes every frame as text.
-        self._binary = not socket.headers.get("user-agent", "").startswith("Tornado/")
+        # Jupyter's own gateway client ends at its first binary frame: it decodes every frame as text. Other clients
+        # that are made with Tornado look the same, and may do better.
+        textual = socket.headers.get("user-agent", "").startswith("Tornado/")
+        self._binary = binary == "always" or (binary == "auto" and not textual)
         self._told_binary = False
         self._work = asyncio.Event()
         self._scope = anyio.CancelScope()
@@ -84,17 +87,21 @@ class Channels:
         self.close(CLOSE_FOR_GOOD, "Another connection took this session's place.")
 
     async def _read(self, kernel: Link) -> None:
-        while True:
-            frame = await self._socket.receive()
-            if frame["type"] == "websocket.disconnect":
-                return
-            try:
-                data: bytes | str = frame.get("bytes") or frame.get("text") or b""
-                item = decode_v1(data) if self._v1 and isinstance(data, bytes) else decode_legacy(data)
-                await kernel.send(self, item)
-            except BadMessage as error:
-                self.close(CLOSE_UNREADABLE, str(error))
-                return
+        while await self._take(kernel, await self._socket.receive()):
+            pass
+
+    async def _take(self, kernel: Link, frame: Frame) -> bool:
+        """False when it was the last. Nothing of a frame, which may be large, is kept while the next one is awaited."""
+        if frame["type"] == "websocket.disconnect":
+            return False
+        try:
+            data: bytes | str = frame.get("bytes") or frame.get("text") or b""
+            item = decode_v1(data) if self._v1 and isinstance(data, bytes) else decode_legacy(data)
+            await kernel.send(self, item)
+        except BadMessage as error:
+            self.close(CLOSE_UNREADABLE, str(error))
+            return False
+        return True
 
     async def _write(self, reader: Tap) -> None:
         while True:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import uvicorn
 from kernelhost import connections
@@ -13,7 +14,7 @@ from kernelhost.connections import Connection
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from tests.kernels.client import GatewayProcess
+from tests.kernels.client import GatewayProcess, eventually
 
 REFUSAL = "This is no HTTP request, or its head is too large: 64 KB, and 8 KB a line of a WebSocket's."
 UPGRADE = (
@@ -121,3 +122,15 @@ def test_a_head_without_end_is_refused_in_json(gateway: GatewayProcess, sent: by
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body)["message"] == REFUSAL
+
+
+def test_a_client_that_sent_something_large_does_not_hold_it_here(gateway: GatewayProcess, kernel: str) -> None:
+    """Once it was passed on; uvicorn keeps one copy until the next frame."""
+    process, size = psutil.Process(gateway.pid), 64 << 20
+    before = process.memory_info().rss
+    with gateway.channel(kernel) as channel:
+        channel.send("unknown", {"data": "x" * size}, "iopub")
+        assert channel.run("1")["status"] == "ok"
+        channel.send("unknown", {"data": "x" * size}, "iopub")
+        channel.socket.ping().wait()  # answered behind what came before
+        eventually(lambda: process.memory_info().rss - before < 1.6 * size, "no more than one copy")
