@@ -1,4 +1,5 @@
-"""X28: many kernels started and stopped, the gateway killed in between; nothing of them is left."""
+"""X20, X28: many kernels started at once, each with its own environment; their gateway killed, then they are stopped,
+and nothing of them is left."""
 
 import json
 import os
@@ -31,12 +32,12 @@ def test_x28_many_kernels_leave_nothing_behind_though_their_gateway_is_killed(
     def begin() -> GatewayProcess:
         return start_gateway("--data", str(registry), "--max-starts", "1000", folder=tmp_path)
 
-    def start(_: int) -> str:
-        return gateway.start(name="tiny")
+    def start(number: int) -> str:
+        return gateway.start(name="tiny", env={"KERNEL_NUMBER": str(number)})
 
-    def run(kernel: str) -> str:
+    def run(kernel: str, code: str) -> str:
         with gateway.channel(kernel, "s", v1=True) as channel:
-            id = channel.execute("print 3")
+            id = channel.execute(code)
             assert channel.reply(id)["content"]["status"] == "ok"
             return channel.text(id)
 
@@ -45,8 +46,7 @@ def test_x28_many_kernels_leave_nothing_behind_though_their_gateway_is_killed(
 
     gateway = begin()
     with ThreadPoolExecutor(4) as pool:
-        run(start(0))
-        started = list(pool.map(start, range(MANY - 1)))
+        started = list(pool.map(start, range(MANY)))
         gateway.end(signal.SIGKILL)
         rows = [json.loads(path.read_text()) for path in registry.glob("*/row.json")]
         pids = [row[key] for row in rows for key in ("pid", "kernel_pid")]
@@ -54,9 +54,10 @@ def test_x28_many_kernels_leave_nothing_behind_though_their_gateway_is_killed(
         gateway = begin()
         process = psutil.Process(gateway.pid)
         kernels = {model["id"] for model in gateway.http.get("/api/kernels").json()}
-        assert set(started) < kernels
-        assert len(kernels) == MANY
-        assert set(pool.map(run, kernels)) == {"0\n1\n2\n"}
+        assert kernels == set(started)
+        found = list(pool.map(run, started, ["env KERNEL_NUMBER"] * MANY))
+        assert found == [f"{number}\n" for number in range(MANY)]
+        assert set(pool.map(run, started, ["print 3"] * MANY)) == {"0\n1\n2\n"}
         most, resident = process.num_fds(), process.memory_info().rss
         list(pool.map(gateway.delete, kernels))
     eventually(lambda: not folders(), "no folder is left", 15 + MANY / 4)

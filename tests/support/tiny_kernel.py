@@ -1,8 +1,10 @@
-"""A kernel in a few lines, for tests that start many: `print N` as code prints N lines, anything else is echoed."""
+"""A kernel in a few lines, for tests that start many: `print N` as code prints N lines, `env NAME` what a
+variable is."""
 
 import hashlib
 import hmac
 import json
+import os
 import sys
 import uuid
 from pathlib import Path
@@ -51,8 +53,8 @@ class TinyKernel:
                 return {"status": "ok", "protocol_version": "5.4", "implementation": "tiny", "language_info": info}
             case "execute_request":
                 self._count += 1
-                word, _, number = content["code"].partition(" ")
-                lines = map(str, range(int(number))) if word == "print" else [content["code"]]
+                word, _, rest = content["code"].partition(" ")
+                lines = map(str, range(int(rest))) if word == "print" else [os.environ.get(rest, "")]
                 for line in lines:
                     self._say("iopub", "stream", {"name": "stdout", "text": f"{line}\n"}, header)
                 return {"status": "ok", "execution_count": self._count, "payload": [], "user_expressions": {}}
