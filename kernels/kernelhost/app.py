@@ -42,7 +42,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
         async def watch(kernels: Kernels) -> None:
             while config.orphan_after_s > 0:
                 await anyio.sleep(min(config.orphan_after_s / 4, 30.0))
-                if any(kernel.clients or kernel.state == "busy" for kernel in kernels.all):
+                if any(kernel.clients or kernel.state not in ("idle", "dead") for kernel in kernels.all):
                     activity()
                 if time.monotonic() - asked[0] > config.orphan_after_s:
                     end()
