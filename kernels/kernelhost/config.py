@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from kernelhost.confining import Confining, add_flags, read_confining
 from kernelhost.culling import NEVER, WARN_IDLE_S, WARN_LIFETIME_S, Policy
@@ -56,6 +56,7 @@ class Config:
     max_sockets: int = MAX_SOCKETS
     gpus: GpuPolicy = GPUS
     terminals: bool = False
+    binary: Literal["auto", "always", "never"] = "auto"
     pool: tuple[tuple[str, int], ...] = (("", 1),)
     revival: Revival = Revival()  # noqa: RUF009 - a value
 
@@ -110,6 +111,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         max_sockets=given.max_sockets,
         gpus=gpus,
         terminals=given.terminals,
+        binary=given.binary,
         pool=tuple({"": 1, **dict(given.pool)}.items()),
         revival=Revival(deaths=given.revive),
     )
@@ -153,6 +155,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     pool = f"kernels that are ready before somebody asks, of the default kernelspec or of one (1; at most {MAX_READY})"
     parser.add_argument("--pool", type=_pool, action="append", default=[], metavar="[NAME=]N", help=pool)
+    binary = (
+        "whether clients of the older codec get binary frames; auto: those that are not made with Tornado do (auto)"
+    )
+    parser.add_argument("--binary", choices=("auto", "always", "never"), default="auto", help=binary)
     terminals = "let clients open shells, which are all that the gateway's user may do"
     parser.add_argument("--terminals", action="store_true", help=terminals)
     add_flags(parser)

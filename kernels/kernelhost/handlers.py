@@ -211,7 +211,7 @@ async def channels(socket: WebSocket) -> None:
         await socket.send_denial_response(failure(403, sentence))
     else:
         socket.state.activity()
-        client = Channels(socket, session)
+        client = Channels(socket, session, config.binary)
         await client.serve(kernel, socket.query_params.get("after"))
 
 

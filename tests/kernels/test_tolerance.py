@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -190,3 +191,21 @@ def test_h7_a_kernel_that_starts_can_be_connected_to_and_told(gateway: GatewayPr
     thread.join()
     assert started[0].status_code == 201
     gateway.delete(id)
+
+
+@pytest.mark.parametrize(
+    ("binary", "agent", "gets_it"),
+    [("always", "Tornado/6.5", True), ("never", "a browser", False), ("auto", "a browser", True)],
+)
+def test_who_gets_binary_frames_in_the_older_codec_can_be_set(
+    start_gateway: Callable[..., GatewayProcess], binary: str, agent: str, gets_it: bool
+) -> None:
+    gateway = start_gateway("--binary", binary)
+    url = address(gateway, gateway.start(name="python3"))
+    with connect(url, user_agent_header=agent, proxy=None, compression=None) as opened:
+        channel = Channel(opened, v1=False)
+        channel.run("from ipykernel.comm import Comm\nComm('t', buffers=[b'x'])")
+        comm = next(message for message in channel.got if message["msg_type"] == "comm_open")
+        assert [bytes(buffer) for buffer in comm["buffers"]] == ([b"x"] if gets_it else [])
+        assert ("Binary data was left out" in channel.text()) is not gets_it
+    assert gateway.end() == 0
