@@ -176,8 +176,6 @@ def test_a_session_is_there_for_the_next_gateway(
     kept = ("--data", str(folder / "data"))
     first = start_gateway(*kept, folder=folder)
     made = create(first, path="x.ipynb", type="notebook", name="x").json()
-    ended = create(first, path="y.ipynb", type="notebook").json()
-    first.delete(ended["kernel"]["id"])
     first.end(signal.SIGKILL)
     second = start_gateway(*kept, folder=folder)
     assert [item["id"] for item in second.http.get("/api/sessions").json()] == [made["id"]]
