@@ -235,7 +235,7 @@ def test_a_second_document_server_is_not_let_into_the_data_folder(tmp_path: Path
 
 
 def test_a_gateway_that_nobody_asks_for_anything_ends(start_gateway: Callable[..., GatewayProcess]) -> None:
-    gateway = start_gateway("--orphan-after", "0.4")
+    gateway = start_gateway("--orphan-after", "3")
     gateway.start()
     assert gateway.process.wait(20) == 0
     gateway.end()
