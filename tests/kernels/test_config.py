@@ -34,6 +34,7 @@ def test_settings_come_from_flags_and_the_token_from_the_environment(tmp_path: P
         keep_bytes=2 << 20,
         orphan_after_s=60,
         origins=("http://a",),
+        alone_s=60,
         confining=Confining(default_limits()),
         revival=Revival(deaths=0),
     )
