@@ -50,14 +50,11 @@ function Ended({ bench, reason, role, onDismiss }: EndedProps) {
   );
   const at = last === null ? 0 : orderedIds(notebook).indexOf(last) + 1;
   const cause = reason === "" ? "" : `: ${reason.replace(/\.$/, "")}`;
+  // Some reasons say so themselves.
+  const kept = /variables are lost/i.test(reason) ? "" : " Text and outputs are kept, variables are not.";
   const ran = at === 0 ? "" : ` Cell ${at} was running.`;
   return (
-    <Notice
-      look="bad"
-      sign="warning"
-      text={`The runtime is not running${cause}.${ran} Text and outputs are kept, variables are not.`}
-      onDismiss={onDismiss}
-    >
+    <Notice look="bad" sign="warning" text={`The runtime is not running${cause}.${ran}${kept}`} onDismiss={onDismiss}>
       {missingRole(role, "runner") === null && (
         <button type="button" className="button" onClick={() => bench.session.send({ type: "start_runtime" })}>
           Start again

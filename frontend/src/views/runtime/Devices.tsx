@@ -18,7 +18,7 @@ export function Devices({ devices, waiting }: Props) {
               <span>{name}</span>
               <span>{memory_total_bytes === null ? "" : bytes(memory_total_bytes)}</span>
             </p>
-            <Bar part={free_fraction === null ? null : 1 - free_fraction} />
+            <Bar part={free_fraction === null ? null : 1 - free_fraction} warns={false} />
             <p className="hint">{holders(held)}</p>
           </li>
         ))}

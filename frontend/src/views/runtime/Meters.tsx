@@ -19,11 +19,17 @@ export function Meters({ meters }: Props) {
   );
 }
 
-export function Bar({ part }: { readonly part: number | null }) {
+interface BarProps {
+  readonly part: number | null;
+  /** Whether it says that it is nearly full; what is given away may be all of it. */
+  readonly warns?: boolean;
+}
+
+export function Bar({ part, warns = true }: BarProps) {
   return (
     <span
       className="meter-bar"
-      data-full={part !== null && part >= NEARLY_FULL ? "" : undefined}
+      data-full={warns && part !== null && part >= NEARLY_FULL ? "" : undefined}
       style={{ "--part": part ?? 0 }}
     />
   );

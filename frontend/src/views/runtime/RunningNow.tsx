@@ -29,11 +29,7 @@ export function RunningNow({ bench }: { readonly bench: NotebookBench }) {
   return (
     <section className="pane-part">
       <h3>Now</h3>
-      {place > 0 && (
-        <p>
-          {ordinal(place)} in line for a GPU. {reason}
-        </p>
-      )}
+      {place > 0 && <p>{reason === "" ? `${ordinal(place)} in line for a GPU.` : reason}</p>}
       {run !== null && running !== undefined ? (
         <p className="run-now">
           <CellLink bench={bench} cell={running} />
