@@ -42,7 +42,7 @@ _STRIKES: Final = 3
 _HOST_STARTS_WITHIN_S: Final = 1.5
 _STOP_WITHIN_S: Final = 12.0
 _LOOK_EVERY_S: Final = 0.05
-_ADOPTED_WITHIN_S: Final = 2.0
+_ADOPTED_WITHIN_S: Final = 5.0
 _DIES_WITHIN_S: Final = 1.0
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
