@@ -324,6 +324,20 @@ async def test_a_kernel_that_somebody_else_restarts_is_another_session(tmp_path:
         assert server.mark("b").session == server.gateway.only.model.session != before
 
 
+async def test_a_kernel_that_died_and_came_back_by_itself_is_another_session(tmp_path: Path) -> None:
+    async with bench(tmp_path, "print('up')\nwait('never')", "print('b')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        before = server.mark("a").session
+        server.gateway.only.revive("The kernel crashed.")
+        await server.ended("a")
+        assert (server.mark("a").state, server.mark("a").status) == ("failed", "The kernel crashed.")
+        server.run("b")
+        await server.ended("b")
+        assert (server.mark("b").state, server.text("b")) == ("finished", "b\n")
+        assert server.mark("b").session == server.gateway.only.model.session != before
+
+
 async def test_no_run_begins_in_the_process_that_is_about_to_end(tmp_path: Path) -> None:
     """While somebody else restarts the kernel, the mark of a run would name the wrong process."""
     async with bench(tmp_path, "print('a')") as server:

@@ -155,9 +155,17 @@ class FakeKernel:
 
     def restart(self) -> None:
         """Whoever asked for it: everyone hears of it."""
-        self.abandon("The kernel was restarted.")
-        self.state = "starting"
-        self.announce("starting")
+        self._begin_again("starting", "The kernel was restarted.")
+
+    def revive(self, reason: str) -> None:
+        """It died by itself, and its gateway starts it again."""
+        self._begin_again("restarting", reason)
+
+    def _begin_again(self, announced: str, why: str) -> None:
+        self.reason = why if announced == "restarting" else ""
+        self.abandon(why)
+        self.state = announced
+        self.announce(announced)
         self.generation += 1
         self.state, self.reason = "idle", ""
         self._requests.clear()
