@@ -13,14 +13,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 from kernelhost import pool as module
-from kernelhost.confining import Confining, Walls
+from kernelhost.confining import Confining, Walls, build_walls
 from kernelhost.kernel import KernelFailed
 from kernelhost.kernels import Kernels
 from kernelhost.limits import UNLIMITED
 from kernelhost.link import Link
 from kernelhost.messages import make
 from kernelhost.pool import Pool
-from kernelhost.sandbox import probe
 from kernelhost.spec import Spec
 from kernelhost.wire import Message
 
@@ -208,10 +207,10 @@ def _ends(item: Message) -> bool:
 
 
 @asynccontextmanager
-async def kernels_with_pool(folder: Path, level: str = "none", count: int = 1) -> AsyncIterator[Kernels]:
+async def kernels_with_pool(folder: Path, walls: Walls | None = None) -> AsyncIterator[Kernels]:
     (folder / "root").mkdir(exist_ok=True)
-    kernels = Kernels(folder / "root", data=folder / "data", alone_s=60, pool=[("", count)])
-    kernels.walls = Walls(Confining(UNLIMITED), level, "")  # type: ignore[arg-type]
+    kernels = Kernels(folder / "root", data=folder / "data", alone_s=60, pool=[("", 1)])
+    kernels.walls = walls or Walls(Confining(UNLIMITED), "none", "")
     async with kernels.running():
         kernels.keep = False
         yield kernels
@@ -265,11 +264,14 @@ def test_x24_a_ready_kernel_that_died_or_hangs_is_given_to_nobody(tmp_path: Path
     asyncio.run(test())
 
 
-@pytest.mark.skipif(bool(probe("bwrap", "host", Path("/"))), reason="there is no sandbox here")
 def test_b8_a_sandboxed_kernel_moves_with_its_folder_where_nothing_is_yet(tmp_path: Path) -> None:
+    walls = build_walls(Confining(UNLIMITED), tmp_path)
+    if walls.level == "none":
+        pytest.skip(f"there is no sandbox here: {walls.why_not_higher}")
+
     async def test() -> None:
         root = tmp_path / "root"
-        async with kernels_with_pool(tmp_path, "bwrap") as kernels:
+        async with kernels_with_pool(tmp_path, walls) as kernels:
             await ready(kernels)
             (root / "full").mkdir()
             (root / "full" / "data.txt").write_text("kept")

@@ -28,14 +28,16 @@ class Lasting:
 
     def __init__(self, start: Start, folder: Path, *arguments: str) -> None:
         self.registry = folder / "data"
-        self._start = lambda: start("--data", str(self.registry), *arguments, folder=folder)
-        self.gateway: GatewayProcess = self._start()
+        self._start = start
+        self._arguments = ["--data", str(self.registry), *arguments]
+        self._folder = folder
+        self.gateway = self.begin()
 
     def end(self, how: signal.Signals) -> None:
         self.gateway.end(how)
 
     def begin(self) -> GatewayProcess:
-        self.gateway = self._start()
+        self.gateway = self._start(*self._arguments, folder=self._folder)
         return self.gateway
 
     def rows(self) -> dict[str, Message]:
