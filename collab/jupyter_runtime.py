@@ -62,6 +62,7 @@ class JupyterRuntime:
         # Of kernels on servers that count no generations: the name each process gives itself in its messages, now and
         # before.
         self._process: dict[str, str] = {}
+        self._heard: dict[str, str] = {}
         self._retired: set[str] = set()
 
     def use(self, server: Address | None) -> None:
@@ -70,6 +71,7 @@ class JupyterRuntime:
         self._seen.clear()
         self._titles.clear()
         self._process.clear()
+        self._heard.clear()
         self._retired.clear()
 
     # -- REST -----------------------------------------------------------------------------------------------------
@@ -259,11 +261,12 @@ class JupyterRuntime:
                     message = _read(socket, frame)
                     if message is not None and message.parent_id == asked and message.channel == "control":
                         return str(message.header.get("session", ""))
-        return secrets.token_hex(8)  # it says so later: whoever compares takes it for another process
+        return f"?{secrets.token_hex(8)}"  # a name all the same; how the process calls itself is heard later
 
     def _retire(self, kernel: str) -> None:
-        if process := self._process.pop(kernel, ""):
-            self._retired.add(process)
+        for names in (self._process, self._heard):
+            if process := names.pop(kernel, ""):
+                self._retired.add(process)
 
     def _is_another(self, kernel: str, message: KernelMessage) -> bool:
         """Whether it comes from a process that we did not know: somebody else restarted the kernel. Only a status with
@@ -271,6 +274,8 @@ class JupyterRuntime:
         process, known = str(message.header.get("session", "")), self._process.get(kernel)
         if known is None or message.type != "status" or not message.parent or not process:
             return False
+        if known.startswith("?"):
+            known = self._heard.setdefault(kernel, process)
         return process != known and process not in self._retired
 
     # -- channels -------------------------------------------------------------------------------------------------
@@ -305,6 +310,8 @@ class JupyterRuntime:
                 self._seen.popitem(last=False)
             if message.channel == "iopub" and message.parent and message.id:
                 last[0] = message.id
+            if _says_restarting(message):  # a stock server's word for a kernel that died and that it starts again
+                self._retire(kernel)
             if self._is_another(kernel, message):
                 self._retire(kernel)
                 self._process[kernel] = str(message.header["session"])
@@ -426,6 +433,14 @@ async def _write(
 
 def _read(socket: ClientConnection, frame: bytes | str) -> KernelMessage | None:
     return decode(frame, socket.subprotocol == V1)
+
+
+def _says_restarting(message: KernelMessage) -> bool:
+    return (
+        message.type == "status"
+        and not message.parent
+        and _mapping(message.content).get("execution_state") == "restarting"
+    )
 
 
 def _restarting() -> KernelMessage:

@@ -34,6 +34,7 @@ def test_a_stock_server_runs_a_notebook_until_it_is_detached(stock: Address, ser
         "name = input('who? ')\nprint('hello', name)",
         "print('up', flush=True)\nimport time\ntime.sleep(60)",
         "print('x' in globals())",
+        "import os; os._exit(3)",
     )
     with opened(server, *sources) as (client, id, tab):
         printed_address = f"{stock.url}/lab?token={stock.token}"  # as Jupyter itself prints it
@@ -60,6 +61,19 @@ def test_a_stock_server_runs_a_notebook_until_it_is_detached(stock: Address, ser
         tab.command("run_cells", cells=["d"])
         tab.ended("d")
         assert tab.text("d") == "False\n"
+
+        # The server starts a kernel that died again by itself; what waits runs in the new process.
+        before = tab.runtime["session"]
+        tab.command("run_cells", cells=["e"])
+        tab.command("run_cells", cells=["d"])
+        tab.ended("e")
+        tab.until(lambda: tab.runtime["session"] not in ("", before) and tab.runtime["status"] == "idle")
+        tab.ended("d")
+        marks = tab.mark("e"), tab.mark("d")
+        assert [(mark.state, mark.status) for mark in marks if mark] == [
+            ("failed", "The kernel was restarted meanwhile."),
+            ("finished", "ok"),
+        ]
 
         # What our own gateway knows is not known there, and nothing of it is an error.
         runtime = client.get(f"/api/notebooks/{id}/runtime").json()

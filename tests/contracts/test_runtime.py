@@ -207,6 +207,15 @@ async def test_a_restart_is_another_session_and_ends_what_ran(keepers: AbstractA
         assert heard.text("r2") == "again\n"
 
 
+async def test_a_restart_by_another_client_is_told(servers: AbstractAsyncContextManager[Servers]) -> None:
+    async with servers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
+        run(runtime, "r1", "print('up')\nimport time; time.sleep(60)")
+        await heard.until(lambda: heard.text("r1") == "up\n")
+        fresh = await server().restart(kernel.id)
+        await heard.until(lambda: heard.said("restarting") or heard.said("starting"))
+        assert (await runtime.find(kernel.id)).session == fresh.session != kernel.session
+
+
 async def test_an_interrupt_ends_what_runs(servers: AbstractAsyncContextManager[Servers]) -> None:
     async with servers as server, kernel_of(runtime := server()) as kernel, Listener.on(runtime, kernel.id) as heard:
         run(runtime, "r1", "print('up')\nimport time; time.sleep(60)")
