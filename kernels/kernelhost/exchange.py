@@ -24,6 +24,8 @@ State: TypeAlias = Literal["starting", "idle", "busy", "restarting", "dead"]
 
 # How long the other half of an execution's end may take after the last that was heard of it (E3).
 GRACE_S: Final = 2.0
+# So often it begins anew because of output that is not this execution's, with which its end may still be on its way.
+MAX_GRACES: Final = 15
 # So long a kernel may say nothing at all of an execution before it is asked whether it got it.
 SILENCE_S: Final = 5.0
 _MAX_SESSIONS: Final = 1_000
@@ -78,6 +80,7 @@ class Exchange:
         # msg_id of a question of ours -> that of an execution which the kernel may have forgotten.
         self._doubtful: dict[str, str] = {}
         self._grace: asyncio.TimerHandle | None = None
+        self._said = 0  # on iopub, of anything
         self._silence: asyncio.TimerHandle | None = None
 
     # -- state ----------------------------------------------------------------------------------------------------
@@ -289,6 +292,7 @@ class Exchange:
         if item.parent_id.startswith(self._own) or item.type == "iopub_welcome":
             self._receive_answer(item)
         elif item.channel == "iopub":
+            self._said += 1
             if self._requests.note(item):
                 self.last_activity = datetime.now(UTC)
             self._add(self._requests.original(item))
@@ -324,7 +328,7 @@ class Exchange:
         if running is None or running.replied == running.idle:
             self._stop_grace()
         elif self._grace is None:
-            self._start_grace(running.request, running.heard)
+            self._start_grace(running.request, running.heard, MAX_GRACES)
         self._settle()
 
     def _settle(self) -> None:
@@ -341,21 +345,24 @@ class Exchange:
 
     # -- the end of an execution ----------------------------------------------------------------------------------
 
-    def _start_grace(self, request: Request, heard: int) -> None:
-        self._grace = asyncio.get_running_loop().call_later(GRACE_S, self._end_grace, request, heard)
+    def _start_grace(self, request: Request, heard: int, left: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._grace = loop.call_later(GRACE_S, self._end_grace, request, heard, self._said, left)
 
     def _stop_grace(self) -> None:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
 
-    def _end_grace(self, request: Request, heard: int) -> None:
+    def _end_grace(self, request: Request, heard: int, said: int, left: int) -> None:
         self._grace = None
         running = self._requests.running
         if running is None or running.request is not request or running.replied == running.idle:
             return
         if running.heard != heard:
-            self._start_grace(request, running.heard)
+            self._start_grace(request, running.heard, MAX_GRACES)
+        elif self._said != said and left > 1:
+            self._start_grace(request, heard, left - 1)
         elif running.idle:
             self._doubt(request.id)
         else:

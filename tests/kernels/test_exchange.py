@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from kernelhost.exchange import GRACE_S, SILENCE_S, Exchange, Overflow
+from kernelhost.exchange import GRACE_S, MAX_GRACES, SILENCE_S, Exchange, Overflow
 from kernelhost.journal import Journal
 from kernelhost.messages import make, status
 from kernelhost.reader import Reader
@@ -149,6 +149,25 @@ def test_e3_the_grace_begins_anew_while_output_still_comes(monkeypatch: pytest.M
         timers.pass_all()
         assert wire.requests == ["1", "2"]
         assert seat.about("1") == ["ok", *["stream"] * 5, "idle"]
+
+    asyncio.run(test())
+
+
+def test_e3_output_of_others_keeps_an_end_waiting_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread prints without end lies before the idle that was sent after it."""
+
+    async def test() -> None:
+        exchange, wire = a_kernel()
+        timers, seat = Timers(monkeypatch), Seat(exchange, "a")
+        seat.execute("1")
+        seat.execute("2")
+        exchange.receive(reply("1"))
+        for waited in range(MAX_GRACES):
+            assert wire.requests == ["1"], waited
+            exchange.receive(make("iopub", "stream", {"name": "stdout", "text": "x"}, about("long ago")))
+            timers.pass_all()
+        assert wire.requests == ["1", "2"]
+        assert seat.about("1") == ["ok", "stream", "idle"]
 
     asyncio.run(test())
 
