@@ -7,7 +7,7 @@ come back with an operation. Starting, restarting and stopping take turns, and w
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, assert_never
 
 import anyio
@@ -17,6 +17,7 @@ from anyio.lowlevel import checkpoint
 from collab import execution as rules
 from collab import messages, notebook
 from collab.attachment import Attachment
+from collab.attempts import Attempts
 from collab.commands import (
     AnswerInput,
     AttachRuntime,
@@ -37,12 +38,11 @@ from collab.commands import (
     ShutDownRuntime,
     StartRuntime,
 )
-from collab.events import Event, Notice, QueueChanged, Refused, RuntimeChanged
+from collab.events import Event, Notice, QueueChanged, RuntimeChanged
 from collab.feed import Feeds
 from collab.flight import resumed
 from collab.flights import ANSWER_LOST, Flights
 from collab.history import History
-from collab.jupyter_server import BadAddress
 from collab.liveness import Liveness
 from collab.meters import Meters
 from collab.model import CellId, User
@@ -53,15 +53,13 @@ from collab.room import CommandRefused, Room
 from collab.room_kernel import RoomKernel
 from collab.runtime import Kernel, KernelGone, KernelMessage, NoGpu, Runtime, RuntimeFailed
 from collab.store.blobs import Blobs
-from collab.store.store import Store, StoreError
+from collab.store.store import Store
 from collab.takeover import LeftRun, cell_of_run, read_heard, read_left
-from collab.wishes import write_choice
 
 log = logging.getLogger(__name__)
 
 _END_WITHIN_S: Final = 20.0
 _MAX_QUEUE: Final = 10_000
-_MAX_ATTEMPTS: Final = 8
 _MAX_QUEUE_TOLD: Final = 100
 _BACK_WITHIN_S: Final = 90.0
 _LOOK_AGAIN_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -90,16 +88,14 @@ class Executions:
         self.runtime = runtime
         self._room = room
         self._feeds = feeds
-        self._reset_all = reset_all
         self._recorder = Recorder(room, store, blobs)
         self._questions = Questions(runtime)
         self._kernel = RoomKernel(room, runtime, store, self._waits)
         self.attachment = Attachment(room, runtime, store, attachable)
+        self._attempts = Attempts(room, runtime, self._kernel, self.attachment, reset_all, self)
         self._liveness = Liveness(room.id, store)
         self._history = History(room, store)
-        self._flights = Flights(
-            room, runtime, self._recorder, self._kernel, self._spawn, self._flight_ended, self._check
-        )
+        self._flights = Flights(room, runtime, self._recorder, self._kernel, self.spawn, self._flight_ended, self.check)
         self._meters = Meters(room, cell_of_run, self._model_changed)
         self._left = read_left(room.doc, _now())
         running = self._left.running.run if self._left.running is not None else None
@@ -111,7 +107,6 @@ class Executions:
         self._restarting = False
         self._reset_by: tuple[str, float] = ("", 0.0)
         self._looking = False
-        self._attempts = 0
         self._model: Kernel | None = None
         self._tasks: TaskGroup | None = None
         self._told: tuple[RuntimeChanged, QueueChanged] | None = None
@@ -167,22 +162,19 @@ class Executions:
                 self._flights.answer(cell, value)
             case Complete() | Inspect():
                 if self._state.status in ("idle", "busy"):
-                    self._spawn(self._questions.ask, command, answer, self._flights.current is not None)
+                    self.spawn(self._questions.ask, command, answer, self._flights.current is not None)
                 else:
                     answer(read(command, {}))
                 return None
-            case ExtendRuntime():
-                done = self._attempt(answer, self._extend, self._living())
-            case ResetRuntime(folder):
-                done = self._attempt(answer, self._reset, self._living(), user, folder)
-            case ResetAllRuntimes(folder):
-                done = self._attempt(answer, self._reset_all, user, folder)
-            case ChooseRuntime():
-                done = self._attempt(answer, self._choose, command, user)
-            case AttachRuntime(url, token):
-                done = self._attempt(answer, self._attach, url, token, user)
-            case DetachRuntime():
-                done = self._attempt(answer, self._detach, user)
+            case (
+                ExtendRuntime()
+                | ResetRuntime()
+                | ResetAllRuntimes()
+                | ChooseRuntime()
+                | AttachRuntime()
+                | DetachRuntime()
+            ):
+                done = self._attempts.begin(command, user, answer)
             case Compare():
                 return None  # the Room's business
             case _:
@@ -252,93 +244,23 @@ class Executions:
             live.append(self._state.running.cell)
         self._recorder.clear(cells, frozenset(live))
 
-    # -- commands whose outcome takes a while ------------------------------------------------------------------------
+    # -- what `attempts` needs -------------------------------------------------------------------------------------
 
-    def _attempt(
-        self, answer: Callable[[Event], None], act: Callable[..., Awaitable[None]], *arguments: object
-    ) -> anyio.Event:
-        """Who asked is told when it fails; the Event is set when it is over."""
-        if self._attempts >= _MAX_ATTEMPTS:
-            raise CommandRefused("The runtime is still busy with what it was asked for before; try again in a moment.")
-        done = anyio.Event()
-        self._attempts += 1
+    @property
+    def state(self) -> rules.State:
+        return self._state
 
-        async def attempt() -> None:
-            try:
-                await act(*arguments)
-            except (RuntimeFailed, StoreError, BadAddress) as error:
-                answer(Refused(str(error)))
-            finally:
-                self._attempts -= 1
-                done.set()
-
-        self._spawn(attempt)
-        return done
-
-    def _living(self) -> Kernel:
-        kernel = self._kernel.current
-        if kernel is None or self._state.life != "ready":
-            raise CommandRefused("There is no runtime; start it first.")
-        return kernel
-
-    async def _extend(self, kernel: Kernel) -> None:
-        await self.runtime.extend(kernel.id)
-        await self._look()
-
-    async def _reset(self, kernel: Kernel, user: User, folder: bool) -> None:
-        """What becomes of the runs is told by the kernel's own status: a reset that is refused ends nothing."""
-        async with self._kernel.turn:
-            self.expect_reset(user.name)
-            try:
-                await self.runtime.reset(kernel.id, folder)
-            except RuntimeFailed:
-                self.expect_reset("")
-                raise
-            finally:
-                await self._check()
-        files = " and its working folder" if folder else ""
-        self._room.tell(Notice(f"{user.name} reset the runtime{files}.", user.id))
+    def do(self, operation: rules.Operation) -> None:
+        self._do(operation)
+        self._recorder.flush()
 
     def expect_reset(self, by: str) -> None:
-        """The next time the kernel starts anew, it is this person's doing."""
         self._reset_by = by, time.monotonic()
 
-    async def _choose(self, choice: ChooseRuntime, user: User) -> None:
-        """The language follows the kernelspec, where that is known here; files name those of other machines."""
-        specs = {spec.name: spec for spec in await self.runtime.specs()}
-        spec = specs.get(choice.kernel)
-        if spec is None and choice.kernel != notebook.kernelspec(self._room.doc):
-            raise RuntimeFailed(f"There is no kernel '{choice.kernel}'; there are {', '.join(specs) or 'none'}.")
-        write_choice(self._room.doc, choice, spec.language if spec is not None else "")
-        await self._room.commit()
-        title = spec.title if spec is not None else choice.kernel
-        self._room.tell(Notice(f"{user.name} chose another runtime: {title}.", user.id))
-        if choice.restart and self._state.life not in ("none", "dead"):
-            self._do(rules.RequestShutDown(user.name))
-            self._do(rules.RequestStart())
-            self._recorder.flush()
-
-    async def _attach(self, url: str, token: str, user: User) -> None:
-        server = await self.attachment.check(url, token)
-        await self._move(user, lambda: self.attachment.attach(server))
-        self._room.tell(Notice(f"{user.name} attached {self.attachment.title}.", user.id))
-        self._do(rules.RequestStart())
-
-    async def _detach(self, user: User) -> None:
-        if self.attachment.server is None:
-            raise RuntimeFailed("No Jupyter server is attached.")
-        title = self.attachment.title
-        await self._move(user, self.attachment.detach)
-        self._room.tell(Notice(f"{user.name} detached {title}.", user.id))
-
-    async def _move(self, user: User, change: Callable[[], Awaitable[None]]) -> None:
-        """The kernel there is ends on its own server; the next one starts on the other."""
-        self._do(rules.RequestShutDown(user.name))
-        self._recorder.flush()
-        await checkpoint()  # so that the end has its turn before us
-        async with self._kernel.turn:
-            await change()
-        self._tell()
+    def spawn(self, task: Callable[..., Any], *arguments: object) -> None:
+        """A task of this Room's."""
+        if self._tasks is not None:
+            self._tasks.start_soon(task, *arguments)
 
     # -- the state machine -----------------------------------------------------------------------------------------
 
@@ -362,15 +284,15 @@ class Executions:
     def _act(self, action: rules.Action) -> None:
         match action:
             case rules.StartKernel():
-                self._spawn(self._start)
+                self.spawn(self._start)
             case rules.RestartKernel():
                 self._forget_runs()
                 self._restarting = True
-                self._spawn(self._restart_kernel, self._kernel.current)
+                self.spawn(self._restart_kernel, self._kernel.current)
             case rules.StopKernel():
                 self._forget_runs()
                 self._kernel.give_up()
-                self._spawn(self._stop, self._disconnect())
+                self.spawn(self._stop, self._disconnect())
             case rules.MarkQueued(run):
                 self._recorder.mark(
                     run.cell,
@@ -451,10 +373,6 @@ class Executions:
 
     # -- the kernel's life: one at a time ----------------------------------------------------------------------------
 
-    def _spawn(self, task: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:
-        if self._tasks is not None:
-            self._tasks.start_soon(task, *arguments)
-
     async def _start(self) -> None:
         async with self._kernel.turn:
             if self._state.life != "starting":
@@ -505,7 +423,7 @@ class Executions:
         self._recorder.use(kernel.session)
         self._recorder.adopt()
         self._show(kernel)
-        self._spawn(self._listen, kernel.id, after, scope)
+        self.spawn(self._listen, kernel.id, after, scope)
 
     def _disconnect(self) -> Kernel | None:
         self._show(None)
@@ -534,9 +452,9 @@ class Executions:
         self._forget_runs()
         harmless = is_gone and kernel is not None and not self._kernel.has_run(kernel.id)
         self._do(rules.KernelLost(reason, harmless))
-        self._spawn(self._stop, kernel)  # a dead one takes a place in the gateway
+        self.spawn(self._stop, kernel)  # a dead one takes a place in the gateway
 
-    async def _check(self) -> None:
+    async def check(self) -> None:
         """What a lost connection may have hidden: the kernel's death, or that somebody else restarted it."""
         kernel = self._kernel.current
         if kernel is None or not self._may_check:
@@ -581,7 +499,7 @@ class Executions:
         self.expect_reset("")
         self._do(operation)
         self._forget_runs()
-        self._spawn(self._await_kernel)
+        self.spawn(self._await_kernel)
 
     async def _await_kernel(self) -> None:
         """Until it answers again, or is dead."""
@@ -592,15 +510,15 @@ class Executions:
             if anyio.current_time() > deadline:
                 self._lost("The kernel was restarted and does not answer; restart the runtime.")
                 return
-            await self._check()
+            await self.check()
             await anyio.sleep(_LOOK_AGAIN_S[min(attempt, len(_LOOK_AGAIN_S) - 1)])
 
     def _model_changed(self) -> None:
         if not self._looking:
             self._looking = True
-            self._spawn(self._look)
+            self.spawn(self.look)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """When the kernel is to end by itself may have changed."""
         kernel = self._kernel.current
         try:
@@ -636,7 +554,7 @@ class Executions:
         elif event.state in ("starting", "restarting") and self._kernel.begins_anew(event.state, content):
             self._restarted_by_others()
         else:
-            self._spawn(self._check)
+            self.spawn(self.check)
 
     # -- after a restart of ours -----------------------------------------------------------------------------------
 
