@@ -228,14 +228,14 @@ class Requests:
         return request.session
 
     def answered(self, id: str, failed: bool) -> Request | None:
-        """It got its reply, from the kernel or from us."""
-        running = self.running
-        if running is not None and running.request.id == id:
+        """It gets its reply, from the kernel or from us; None when it had one."""
+        request, running = self._asked.pop(id, None), self.running
+        if running is not None and running.request is request:
             running.replied = True
-            if failed and running.request.stops:
-                held = self._held_by(running.request.session)
+            if failed and request.stops:
+                held = self._held_by(request.session)
                 running.doomed = frozenset(entry.item.id for entry in held if entry.is_execution)
-        return self._asked.pop(id, None)
+        return request
 
     def note(self, item: Message) -> bool:
         """Takes notice of an iopub message; whether it began or ended work."""

@@ -230,6 +230,23 @@ def test_e3_a_late_reply_is_taken_and_the_doubt_forgotten(monkeypatch: pytest.Mo
     asyncio.run(test())
 
 
+def test_a_doubt_that_is_answered_after_the_reply_aborts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        exchange, wire = a_kernel()
+        timers, seat = Timers(monkeypatch), Seat(exchange, "a")
+        seat.execute("1")
+        seat.execute("2")
+        timers.pass_all()  # nothing was heard of the first one: the kernel is asked
+        exchange.receive(status("busy", about("1")))
+        exchange.receive(reply("1"))
+        exchange.receive(make("shell", "kernel_info_reply", {}, wire.sent[-1].header))
+        exchange.receive(idle("1"))
+        assert wire.requests == ["1", "2"]
+        assert seat.about("2") == []
+
+    asyncio.run(test())
+
+
 def test_r4_x6_two_clients_with_one_id_get_their_own_replies_in_any_order() -> None:
     async def test() -> None:
         exchange, wire = a_kernel()
