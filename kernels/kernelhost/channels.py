@@ -24,6 +24,7 @@ CLOSE_FOR_GOOD: Final = 1000
 _LAST_WORDS_WITHIN_S: Final = 2.0
 # Who does not read learns why it was closed only when it reads again, and what is before that has to be sent first.
 _CLOSED_WITHIN_S: Final = 10.0
+_LET_IN_WITHIN_S: Final = 1.0
 
 
 class Channels:
@@ -60,12 +61,15 @@ class Channels:
         self._scope.cancel()
 
     async def serve(self, kernel: Link, after: str | None) -> None:
-        await self._socket.accept(V1 if self._v1 else None)
         for other in tuple(kernel.clients):
             if isinstance(other, Channels) and other.session == self.session:
                 other.replace(kernel)
         reader = self._reader = kernel.join(self, after)
         try:
+            # The kernel's host says the present state to whom it has let in: who sees its socket open misses nothing.
+            with anyio.move_on_after(_LET_IN_WITHIN_S):
+                await self._work.wait()
+            await self._socket.accept(V1 if self._v1 else None)
             with self._scope:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._write, reader)
