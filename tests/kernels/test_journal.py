@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kernelhost.journal import Journal
@@ -90,7 +90,7 @@ def test_h9_a_passing_message_is_for_those_who_are_there(journal: Journal) -> No
 texts = st.binary(max_size=50)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(1, 1 << 60),
     st.none() | st.text(max_size=20) | st.sampled_from(["x" * 100_000, "\ud800"]),
@@ -410,4 +410,6 @@ class BesideTheModel(RuleBasedStateMachine):
 
 
 TestBesideTheModel = BesideTheModel.TestCase
-TestBesideTheModel.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestBesideTheModel.settings = settings(
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
