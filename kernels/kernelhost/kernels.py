@@ -238,9 +238,12 @@ class Kernels:
         return kernel
 
     async def _adopt(self, kernel: Link, document: Document) -> bool:
+        """Whether it is of use. Raises KernelFailed."""
         try:
             await kernel.adopt(document, settling_code(kernel.document, document))
         except KernelFailed as error:
+            if self._kernels.get(document.id) is not kernel:
+                raise  # somebody ended it meanwhile
             log.warning("A kernel that was ready is of no use", extra={"kernel": document.id, "why": str(error)})
             self._end(kernel)
             return False
