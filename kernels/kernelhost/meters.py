@@ -105,6 +105,7 @@ class Meters:
         self._woken = anyio.Event()
         self._readers: set[Reader] = set()
         self._frame = ""
+        self._is_blind = False
 
     @property
     def readers(self) -> int:
@@ -191,13 +192,22 @@ class Meters:
                             tasks.start_soon(self._sample, kernel, done)
                             round.start_soon(done.wait)
                 self._count()
-                self.machine = self._sample_machine()
+                self._look_at_machine()
                 self._frame = ""
                 self.ready.set()
                 for reader in self._readers:
                     reader.sample = True
                     reader.wake()
                 await self._rest(begun_s)
+
+    def _look_at_machine(self) -> None:
+        try:
+            self.machine = self._sample_machine()
+            self._is_blind = False
+        except OSError as error:
+            if not self._is_blind:  # once, and not each second
+                log.warning("The machine's usage cannot be sampled", extra={"why": str(error)})
+            self._is_blind = True
 
     def _count(self) -> None:
         """Of what came since the last round, also of who came late."""
@@ -227,7 +237,8 @@ class Meters:
                 else:
                     self._reports[kernel.id] = report
                     self._came.add(kernel.id)
-        except OSError:
+        except Exception:  # a host of another version, say; the others have no part in it
+            self._reports.pop(kernel.id, None)
             log.warning("A kernel's usage cannot be sampled", exc_info=True, extra={"kernel": kernel.id})
         finally:
             self._asked.discard(kernel.id)

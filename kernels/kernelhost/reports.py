@@ -17,6 +17,7 @@ from kernelhost.resources import all_kernels, colab, one_kernel
 from kernelhost.upkeep import Upkeep
 
 MAX_READERS: Final = 64
+_BLIND: Final = "The machine's usage cannot be sampled; the gateway's log says why."
 
 
 def meters_of(request: Request | WebSocket) -> Meters:
@@ -54,7 +55,8 @@ async def prometheus(request: Request) -> Response:
 
 async def resource_usage(request: Request) -> Response:
     meters = await looked_at(request)
-    assert meters.machine is not None
+    if meters.machine is None:
+        return failure(503, _BLIND)
     return JSONResponse(all_kernels(meters.machine, meters.all()))
 
 
@@ -67,7 +69,8 @@ async def resource_usage_of_one(request: Request, kernel: Link) -> Response:
 
 async def colab_resources(request: Request) -> Response:
     meters = await looked_at(request)
-    assert meters.machine is not None
+    if meters.machine is None:
+        return failure(503, _BLIND)
     used = frozenset(gpu.uuid for usage in meters.all().values() for gpu in usage.gpus)
     return JSONResponse(colab(meters.machine, used))
 

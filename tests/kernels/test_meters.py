@@ -32,12 +32,15 @@ class Kernel:
     id: str
     takes_s: float = 0.0
     has_process: bool = True
+    fails: bool = False
     asked_at: list[float] = field(default_factory=list)
     cpu_percent: float = 1.0
 
     async def report(self) -> Report | None:
         self.asked_at.append(anyio.current_time())
         await anyio.sleep(self.takes_s)
+        if self.fails:
+            raise KeyError("usage")
         at = datetime.fromtimestamp(anyio.current_time(), UTC)
         return Report(Usage(at, self.cpu_percent, 2, 3), (len(self.asked_at),)) if self.has_process else None
 
@@ -45,10 +48,16 @@ class Kernel:
 class House:
     def __init__(self, *kernels: Kernel) -> None:
         self.kernels = list(kernels)
+        self.machine_fails = False
         self.gpus: dict[str, tuple[GpuUsage, ...]] = {}
         self.meters = Meters(
-            lambda: list(self.kernels), lambda: MACHINE, lambda kernel: self.gpus.get(kernel, ()), anyio.current_time
+            lambda: list(self.kernels), self.machine, lambda kernel: self.gpus.get(kernel, ()), anyio.current_time
         )
+
+    def machine(self) -> Machine:
+        if self.machine_fails:
+            raise FileNotFoundError
+        return MACHINE
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Meters]:
@@ -122,6 +131,23 @@ async def test_a_host_that_does_not_answer_delays_nobody_and_is_not_asked_twice_
             await anyio.sleep(25)
         assert len(never.asked_at) == 3
         assert meters.all() == {}
+
+
+async def test_what_cannot_be_sampled_takes_nothing_else_down() -> None:
+    """A host of another version, or a folder that somebody removed under the gateway."""
+    odd, good = Kernel("odd"), Kernel("good")
+    house = House(odd, good)
+    async with house.open() as meters:
+        with meters.reading() as reader:
+            await sample(reader)
+            odd.fails = house.machine_fails = True
+            await sample(reader)
+            await sample(reader)
+            assert set(meters.all()) == {"good"}
+            assert meters.machine == MACHINE
+            odd.fails = False
+            await sample(reader)
+            assert set(meters.all()) == {"odd", "good"}
 
 
 async def test_what_has_no_process_has_no_sample_and_what_is_gone_has_no_history() -> None:

@@ -11,7 +11,7 @@ from kernelhost.quotas import TooOften
 from kernelhost.resets import FolderInUse, Resets
 from websockets.exceptions import InvalidStatus
 
-from tests.kernels.client import GatewayProcess, eventually, kernel_pids
+from tests.kernels.client import GatewayProcess, eventually, kernel_pids, state_of
 
 MESS = """
 import os
@@ -118,6 +118,17 @@ def test_a_reset_gives_back_a_fresh_process_and_a_fresh_folder(gateway: GatewayP
     again = gateway.http.post(f"/api/kernels/{kernel}/reset")
     assert (again.status_code, again.json()["generation"]) == (200, 3)
     assert [path.name for path in folder.iterdir()] == ["new"]
+    gateway.delete(kernel)
+
+
+def test_a_kernel_that_died_is_reset_too(gateway: GatewayProcess) -> None:
+    kernel = gateway.start(name="python3", path="reset/dead")
+    with gateway.channel(kernel) as channel:
+        channel.execute("open('left', 'w').close(); import os; os._exit(3)")
+        channel.until(lambda message: state_of(message) == "dead")
+    answer = gateway.http.post(f"/api/kernels/{kernel}/reset", json={"folder": True})
+    assert (answer.status_code, answer.json()["execution_state"]) == (200, "idle")
+    assert list((gateway.root / "reset" / "dead").iterdir()) == []
     gateway.delete(kernel)
 
 
