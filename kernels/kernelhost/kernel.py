@@ -376,7 +376,7 @@ class Kernel:
         now_s = anyio.current_time()
         if self._deaths.revives(code, now_s - self._ready_s, now_s):
             self._exchange.set_state("restarting")
-            self.notice("restarted", f"{reason} It is started again; its variables are lost.")
+            self.notice("restarted", f"The kernel ended and is started again; its variables are lost. {reason}")
             self._exchange.abandon(reason)
             self._exchange.publish_revival()
             self._tasks.start_soon(self._revive)
