@@ -105,7 +105,9 @@ def read_count(text: str) -> int:
 
 
 def spell(size: int) -> str:
-    """'4.0 GiB', '200 MiB'."""
+    """'4.0 GiB', '200 MiB', '500 KiB'."""
+    if size < MIB:
+        return f"{size / 1024:.0f} KiB"
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.0f} MiB"
 
 

@@ -32,20 +32,20 @@ def test_it_slows_only_when_the_launcher_waits() -> None:
 
 
 def test_a_cell_that_prints_too_fast_is_slowed_and_told_so(start_gateway: Callable[..., GatewayProcess]) -> None:
-    gateway = start_gateway("--output-rate", "20MB")
+    gateway = start_gateway("--output-rate", "500KB")
     id = gateway.start()
     with gateway.channel(id, v1=True) as channel:
         code = f"""
 import sys, time
 began = time.monotonic()
-for _ in range(70): sys.stdout.write("x" * {MB})
+for _ in range(34): sys.stdout.write("x" * {MB})
 sys.stdout.flush()
 print("took", time.monotonic() - began)
 """
         run = channel.execute(code)
         assert channel.reply(run)["content"]["status"] == "ok"
         text = channel.text(run)
-    assert text.count("x") >= 70 * MB  # all of it came
+    assert text.count("x") >= 34 * MB  # all of it came
     assert float(text.split("took ")[1].split()[0]) > 0.5  # the part over what may be unread, at the rate
-    assert "[Output is slowed down to 20 MiB a second, the limit of this runtime.]" in text
+    assert "[Output is slowed down to 500 KiB a second, the limit of this runtime.]" in text
     gateway.delete(id)
