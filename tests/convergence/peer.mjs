@@ -15,6 +15,7 @@ let socket = null;
 let synced = false;
 let sent = 0;
 let acknowledged = 0;
+let closed = null;
 // Texts that the server gave back when it merged what was written in an earlier epoch.
 const recovered = [];
 
@@ -85,12 +86,17 @@ async function connect() {
 
 function connectOnce() {
   return new Promise((done) => {
+    socket?.terminate();
     sent = acknowledged = 0;
+    synced = false;
+    closed = null;
     socket = new WebSocket(epoch === null ? url : `${url}?epoch=${epoch}`, { headers: { authorization: `Bearer ${token}` } });
     let joined = false;
     const mine = socket;
     socket.on("open", () => mine.send(frame(0, 0, Y.encodeStateVector(doc))));
     socket.on("message", (data) => {
+      // What an earlier connection acknowledges late says nothing of this one.
+      if (mine !== socket) return;
       const bytes = new Uint8Array(data);
       receive(bytes);
       if (bytes[0] === 0 && bytes[1] === 1 && !joined) {
@@ -99,8 +105,11 @@ function connectOnce() {
       }
     });
     socket.on("error", () => undefined);
-    socket.on("close", (code) => {
-      if (mine === socket) synced = false;
+    socket.on("close", (code, reason) => {
+      if (mine === socket) {
+        synced = false;
+        closed = `${code} ${reason}`;
+      }
       done(code === 4409 ? "other epoch" : joined);
     });
   });
@@ -203,7 +212,7 @@ const commands = {
     return there;
   },
   mess: ({ cell, dice }) => mess(cell, dice),
-  state: () => ({ cells: ordered(), settled: synced && acknowledged === sent, connected: synced, recovered }),
+  state: () => ({ cells: ordered(), settled: synced && acknowledged === sent, connected: synced, recovered, closed }),
 };
 
 let queue = Promise.resolve();

@@ -24,7 +24,8 @@ class Peer(Protocol):
     """What the fuzz asks of a peer.
 
     `state` is {"cells": [{id, position, source, type, metadata}, ...] in order, "settled": whether all that was sent is
-    acknowledged, "connected", "recovered": texts that could not be merged after a new epoch}. `mess` does to a cell
+    acknowledged, "connected", "recovered": texts that could not be merged after a new epoch,
+    "closed": code and reason of the last connection}. `mess` does to a cell
     whatever people do, as three dice from 0 to 1 decide.
     """
 
@@ -47,6 +48,7 @@ class PythonPeer:
         self.name = name
         self._url, self._token = url, token
         self._recovered: list[str] = []
+        self._closed = ""
         self._epoch: int | None = None
         self._begin()
         self._socket: ClientConnection | None = None
@@ -117,6 +119,7 @@ class PythonPeer:
                 assert isinstance(data, bytes)
                 self._receive(data, joined)
         except ConnectionClosed as closed:
+            self._closed = str(closed)
             self._is_over = closed.rcvd is not None and closed.rcvd.code == 4409
         finally:
             self._synced = False
@@ -251,6 +254,7 @@ class PythonPeer:
             "settled": self._synced and self._sent == self._acknowledged,
             "connected": self._synced,
             "recovered": self._recovered,
+            "closed": self._closed,
         }
 
     async def close(self) -> None:
