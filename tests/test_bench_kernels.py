@@ -18,6 +18,6 @@ def test_a_table_of_ours_beside_its_peers_comes_out() -> None:
     assert head.split()[:3] == ["raw", "kernelhost", "jupyter_server"]
     told = {re.split(r"\s{2,}", line.strip())[0]: line for line in lines}
     times = [re.findall(r"([\d.]+) ms", line)[:3] for line in lines if " ms " in line]
-    assert [len(each) for each in times] == [3] * 5
+    assert [len(each) for each in times] == [3] * 6
     assert all(float(value) > 0 for each in times for value in each)
     assert re.findall(r"[\d.]+", told["lines lost"])[1] == "0.00"

@@ -91,7 +91,8 @@ class SocketTarget:
         self._pid = pid
 
     async def start(self) -> Kernel:
-        answer = await self._http.post("/api/kernels", json={"name": "python3"})
+        folder = f"notebook-{secrets.token_hex(4)}"
+        answer = await self._http.post("/api/kernels", json={"name": "python3", "path": folder})
         answer.raise_for_status()
         id = answer.json()["id"]
         address = str(self._http.base_url).rstrip("/").replace("http", "ws", 1)
