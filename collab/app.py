@@ -65,7 +65,7 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
             http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, cookies=no_cookies))
             fixed = Address(config.gateway_url, config.gateway_token) if config.gateway_url else None
-            gateway = Gateway(http, data.folder, fixed)
+            gateway = Gateway(http, data.folder, fixed, config.gateway_flags)
 
             async def end() -> None:
                 if not ending.keep_kernels:

@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves.
+    """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves,
+    with `gateway_flags` besides our own.
 
     `attach` are the origins of Jupyter servers that the owner may attach, or "any". `ports` is how many are tried, from
     `port` on: one that was chosen is taken or none.
@@ -35,6 +37,7 @@ class Config:
     public_url: str = ""
     gateway_url: str = ""
     gateway_token: str = ""
+    gateway_flags: tuple[str, ...] = ()
     attach: tuple[str, ...] = ()
     room_grace_s: float = 30.0
     upload_bytes: int = 64 << 20
@@ -73,6 +76,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         public_url=public_url,
         gateway_url=gateway_url,
         gateway_token=environ.get("COLLAB_GATEWAY_TOKEN", ""),
+        gateway_flags=_words(environ.get("COLLAB_GATEWAY_FLAGS", "")),
         attach=_attachable(environ.get("COLLAB_ATTACH"), is_loopback(host) and not public_url),
         room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
     )
@@ -101,6 +105,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """As a shell would take them apart. Raises BadSetting."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadSetting("COLLAB_GATEWAY_FLAGS has a quote that nothing closes; close it.") from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -36,12 +37,15 @@ class NoGateway(NoServer):
 
 
 class Gateway:
-    """`fixed` is a gateway that somebody else runs; otherwise ours lives in `folder`."""
+    """`fixed` is a gateway that somebody else runs; otherwise ours lives in `folder`, and starts with `flags`."""
 
-    def __init__(self, http: httpx.AsyncClient, folder: Path, fixed: Address | None = None) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, folder: Path, fixed: Address | None = None, flags: Sequence[str] = ()
+    ) -> None:
         self._http = http
         self._folder = folder
         self._fixed = fixed
+        self._flags = flags
         self._lock = asyncio.Lock()
 
     @property
@@ -106,7 +110,7 @@ class Gateway:
         if log_file.exists() and log_file.stat().st_size > _LOG_BYTES:
             log_file.replace(log_file.with_suffix(".log.1"))
         try:
-            pid = _spawn(self._folder, self._state, log_file)
+            pid = _spawn(self._folder, self._state, log_file, self._flags)
         except OSError as error:
             raise NoGateway(f"The kernel gateway cannot be started: {error.strerror}.") from error
         failed = NoGateway(f"The kernel gateway did not start; {log_file.name} in the data folder says why.")
@@ -124,13 +128,13 @@ class Gateway:
         raise failed
 
 
-def _spawn(folder: Path, state: Path, log_file: Path) -> int:
+def _spawn(folder: Path, state: Path, log_file: Path, more: Sequence[str]) -> int:
     """The process number. Neither `subprocess` nor asyncio: both end, or complain of, a child that is to outlive them.
 
     A session of its own, so that neither Ctrl+C in our terminal nor our end ends it; `-P`, so that no file of the
     folder we were started in is taken for a module."""
     arguments = ["--port", "0", "--state", str(state), "--root", str(folder / "files")]
-    arguments += ["--orphan-after", str(_ORPHAN_AFTER_S)]
+    arguments += ["--orphan-after", str(_ORPHAN_AFTER_S), *more]
     flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
     return os.posix_spawn(
         sys.executable,

@@ -24,6 +24,7 @@ def test_a_flag_wins_over_a_variable() -> None:
         "COLLAB_PUBLIC_URL": "https://notebooks.example.org/",
         "COLLAB_GATEWAY_URL": "http://gateway:8900/",
         "COLLAB_GATEWAY_TOKEN": "secret",
+        "COLLAB_GATEWAY_FLAGS": "--memory 4GiB --show '/my data'",
         "COLLAB_ATTACH": "http://gpu:8888/, HTTPS://jupyter.example.org",
         "COLLAB_ROOM_GRACE": "1.5m",
     }
@@ -31,6 +32,7 @@ def test_a_flag_wins_over_a_variable() -> None:
         "public_url": "https://notebooks.example.org",
         "gateway_url": "http://gateway:8900",
         "gateway_token": "secret",
+        "gateway_flags": ("--memory", "4GiB", "--show", "/my data"),
         "attach": ("http://gpu:8888", "https://jupyter.example.org"),
         "room_grace_s": 90.0,
     }
@@ -73,6 +75,7 @@ def test_a_relative_folder_is_where_we_started(monkeypatch: pytest.MonkeyPatch, 
             {"COLLAB_GATEWAY_URL": "gateway"},
             "COLLAB_GATEWAY_URL is like http://gateway:8900; its token goes into COLLAB_GATEWAY_TOKEN.",
         ),
+        ([], {"COLLAB_GATEWAY_FLAGS": "--show '/a"}, "COLLAB_GATEWAY_FLAGS has a quote that nothing closes; close it."),
         *(
             (
                 [],
