@@ -101,7 +101,8 @@ class Channels:
         try:
             data: bytes | str = frame.get("bytes") or frame.get("text") or b""
             item = decode_v1(data) if self._v1 and isinstance(data, bytes) else decode_legacy(data)
-            await kernel.send(self, item)
+            if item.channel not in ("iopub", "hb"):  # a client has nothing to say there
+                await kernel.send(self, item)
         except BadMessage as error:
             self.close(CLOSE_UNREADABLE, str(error))
             return False

@@ -61,7 +61,8 @@ class Connection(H11Protocol):
             (b"connection", b"close"),
         ]
         try:
-            for part in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            head = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+            for part in (head, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(part) or b"")
         except h11.LocalProtocolError:
             pass  # an answer to what came before is on its way

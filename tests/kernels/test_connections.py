@@ -120,7 +120,7 @@ def test_a_head_without_end_is_refused_in_json(gateway: GatewayProcess, sent: by
         except ConnectionError:
             return  # closed while there was more to come
     head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
     assert json.loads(body)["message"] == REFUSAL
 
 
