@@ -49,6 +49,9 @@ class Upkeep:
 
     # -- the watch over GPUs ------------------------------------------------------------------------------------------
 
+    def members(self) -> Mapping[int, str]:
+        return self.meters.owners()
+
     def roots(self) -> Mapping[int, str]:
         """The kernel of each process that is one's own: of its host, and of those that left that one's tree."""
         return {**self.meters.owners(), **{kernel.pid: kernel.id for kernel in self._kernels.all if kernel.pid}}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kernelhost.gpus.fake import FakeNvml, fake
 from kernelhost.gpus.gpus import Gpus, NoneFree, TooMuch
 from kernelhost.gpus.grant import NAMES, NOTHING, Grant, Part, from_json, variables
+from kernelhost.gpus.groups import Groups
 from kernelhost.gpus.ledger import Ledger
 from kernelhost.gpus.line import KEPT_S, MAX_WAITING, Line, LineFull
 from kernelhost.gpus.mps import running_mps
@@ -488,12 +489,36 @@ def test_a_kernel_that_was_given_no_gpu_may_use_none() -> None:
     assert "1.0 GiB of GPU memory, of which it was given none" in str(steps[1])
 
 
+@pytest.mark.parametrize("has_call", [True, False])
+def test_x22_a_kernels_control_group_is_held_to_its_share_where_the_driver_does_that(
+    tmp_path: Path, has_call: bool
+) -> None:
+    groups = {1: "0::/ours", 2: "0::/kernels/a", 3: "0::/kernels/a", 4: "0::/kernels/b", 5: "0::/ours", 6: "1:cpu:/v1"}
+    for pid, group in groups.items():
+        (tmp_path / f"{pid}").mkdir()
+        (tmp_path / f"{pid}" / "cgroup").write_text(f"12:memory:/other\n{group}\n")
+    nvml = fake("1x24GiB")
+    nvml.limits = {} if has_call else None
+    gpus = Gpus(nvml)
+    grants = {"a": gpus.take("a", QUARTER), "c": gpus.take("c", QUARTER), "d": gpus.take("d", QUARTER)}
+    held = Groups(nvml, 1, tmp_path)
+    members = {2: "a", 3: "a", 4: "b", 5: "c", 6: "d", 7: "d"}
+    held.hold(members, grants)
+    assert nvml.limits == ({(gpus.devices[0].uuid, "/kernels/a"): 6 * GIB} if has_call else None)
+    nvml.limits = {} if has_call else None
+    held.hold(members, grants)
+    assert not nvml.limits  # once is enough
+
+
 class Told:
     def __init__(self, roots: dict[int, str]) -> None:
         self._roots = roots
         self.steps: list[tuple[str, str]] = []
 
     def roots(self) -> dict[int, str]:
+        return self._roots
+
+    def members(self) -> dict[int, str]:
         return self._roots
 
     async def gpu_overused(self, kernel: str, sentence: str) -> None:

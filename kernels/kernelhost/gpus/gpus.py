@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import anyio
 
 from kernelhost.gpus.grant import NOTHING, Grant, variables
+from kernelhost.gpus.groups import Groups
 from kernelhost.gpus.ledger import Ledger
 from kernelhost.gpus.line import MAX_WAITING, Line, LineFull
 from kernelhost.gpus.mps import running_mps
@@ -46,6 +47,9 @@ class Watched(Protocol):
     def roots(self) -> Mapping[int, str]:
         """The kernel of each process that is the first of one: all that it starts are its."""
 
+    def members(self) -> Mapping[int, str]:
+        """The kernel of each process that is a kernel's, without those of ours."""
+
     async def gpu_overused(self, kernel: str, sentence: str) -> None:
         """Tells the people of a kernel, and interrupts it."""
 
@@ -61,6 +65,7 @@ class Gpus:
         self._ledger = Ledger(allowed(policy, _devices(nvml)))
         self._line = Line()
         self._overuse = Overuse()
+        self._groups = Groups(nvml, os.getpid())
         self._sample = Sample({}, ())
         for device in self._ledger.devices:
             log.info("A GPU is given to kernels", extra={"gpu": device.uuid, "device": device.name})
@@ -190,9 +195,14 @@ class Gpus:
 
     async def look(self, kernels: Watched) -> None:
         """One sample, and what follows from it."""
-        roots = kernels.roots()
-        # In a thread: a driver in trouble can take seconds.
-        self._sample = await anyio.to_thread.run_sync(sample, self._nvml, self.devices, roots, abandon_on_cancel=True)
+        roots, members, grants = kernels.roots(), kernels.members(), dict(self._ledger.grants)
+
+        def in_thread() -> Sample:
+            self._groups.hold(members, grants)
+            return sample(self._nvml, self.devices, roots)
+
+        # A driver in trouble can take seconds.
+        self._sample = await anyio.to_thread.run_sync(in_thread, abandon_on_cancel=True)
         memory = {
             kernel: {uuid: process.memory_bytes or 0 for uuid, process in of_kernel.items()}
             for kernel, of_kernel in self._sample.used.items()
