@@ -84,7 +84,10 @@ class GatewayProcess:
     def clear(self) -> None:
         """For a test that failed: nothing of it is left."""
         if self.process.returncode is None:
-            self.end(signal.SIGKILL)
+            try:
+                self.end(signal.SIGINT)  # its kernels would outlive a SIGKILL
+            except subprocess.TimeoutExpired:
+                self.end(signal.SIGKILL)
 
     def start(self, **body: object) -> str:
         answer = self.http.post("/api/kernels", json=body)
