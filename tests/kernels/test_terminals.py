@@ -147,6 +147,14 @@ def test_a_flood_is_bounded_and_waits_for_who_looks(gateway: GatewayProcess, nam
         assert MAX_KEPT // 2 < len(later.text) <= MAX_KEPT
 
 
+def test_who_does_not_read_keeps_nobody_waiting(gateway: GatewayProcess, name: str) -> None:
+    with page(gateway, name) as sleeps, page(gateway, name) as reads:
+        reads.send("stdin", "stty -echo; yes 0123456789abcdef | head -n 150000; echo a''ll\r")
+        reads.until("all")
+        assert reads.text.count("0123456789abcdef\r\n") == 150_000
+        assert sleeps.text == ""
+
+
 def test_what_nobody_looks_at_goes_on(gateway: GatewayProcess, name: str, tmp_path: Path) -> None:
     with page(gateway, name) as shell:
         shell.send("stdin", f"yes | head -n 2000000; touch {tmp_path}/done\r")
