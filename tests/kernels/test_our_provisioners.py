@@ -84,8 +84,8 @@ def test_a_stock_manager_runs_interrupts_and_ends_a_sandboxed_kernel(
     async def test(manager: AsyncKernelManager, client: AsyncKernelClient) -> None:
         assert await value(client, "import os; print(os.getcwd(), os.path.exists('/etc/shadow'))") == "/content False"
         await value(client, "open('made', 'w').close()")
-        running = client.execute("while True: pass")
-        while (await client.get_iopub_msg(timeout=30))["msg_type"] != "execute_input":
+        running = client.execute("print('begun', flush=True)\nwhile True: pass")
+        while (await client.get_iopub_msg(timeout=30))["msg_type"] != "stream":
             pass
         await manager.interrupt_kernel()
         while (message := await client.get_iopub_msg(timeout=30))["msg_type"] != "error":
