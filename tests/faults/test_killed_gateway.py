@@ -1,5 +1,5 @@
-"""kill -9 of the kernel gateway during a run, alone and together with the document server: the kernel's host lives on, and
-nothing of the run is lost or doubled in the document (kernels.md X10)."""
+"""kill -9 of the kernel gateway during a run, alone and together with the document server: the kernel's host lives on,
+and nothing of the run is lost or doubled in the document (kernels.md X10)."""
 
 from pathlib import Path
 
