@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 
 from collab.jupyter_server import Address, Elsewhere, JupyterServer, NoServer
 from collab.kernel_frames import V1, decode, encode, encode_text
+from collab.process_names import MADE_UP, ProcessNames
 from collab.runtime import (
     Device,
     Gpus,
@@ -59,20 +60,14 @@ class JupyterRuntime:
         self._work = anyio.Event()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._titles: dict[str, str] = {}
-        # Of kernels on servers that count no generations: the name each process gives itself in its messages, now and
-        # before.
-        self._process: dict[str, str] = {}
-        self._heard: dict[str, str] = {}
-        self._retired: set[str] = set()
+        self._names = ProcessNames()
 
     def use(self, server: Address | None) -> None:
         self._server = self._gateway if server is None else Elsewhere(server)
         self._unsent.clear()
         self._seen.clear()
         self._titles.clear()
-        self._process.clear()
-        self._heard.clear()
-        self._retired.clear()
+        self._names.clear()
 
     # -- REST -----------------------------------------------------------------------------------------------------
 
@@ -147,7 +142,7 @@ class JupyterRuntime:
         except RuntimeFailed:
             await self.find(id)  # a stock server says 500 also of a kernel that it does not have
             raise
-        self._retire(id)
+        self._names.retire(id)
         kernel = await self._kernel(answer)
         return kernel if kernel.keeps else await self.find(id)
 
@@ -159,7 +154,7 @@ class JupyterRuntime:
             if folder:
                 raise NotNow(f"{self._server.name} cannot empty a working folder; restart the runtime.") from None
             return await self.restart(id)
-        self._retire(id)
+        self._names.retire(id)
         return await self._kernel(answer)
 
     async def reset_all(self, folder: bool) -> None:
@@ -247,9 +242,7 @@ class JupyterRuntime:
     async def _process_of(self, id: str, known: str) -> str:
         """A name of the kernel's process, new with each. What was known is believed until a message says otherwise:
         asking takes a connection, and a stock server forgets what it keeps for the last one when another comes."""
-        if id not in self._process:
-            self._process[id] = known or await self._ask_process(id)
-        return self._process[id]
+        return self._names.of(id) or self._names.set(id, known or await self._ask_process(id))
 
     async def _ask_process(self, kernel: str) -> str:
         asked = f"name-{secrets.token_hex(8)}"
@@ -261,22 +254,7 @@ class JupyterRuntime:
                     message = _read(socket, frame)
                     if message is not None and message.parent_id == asked and message.channel == "control":
                         return str(message.header.get("session", ""))
-        return f"?{secrets.token_hex(8)}"  # a name all the same; how the process calls itself is heard later
-
-    def _retire(self, kernel: str) -> None:
-        for names in (self._process, self._heard):
-            if process := names.pop(kernel, ""):
-                self._retired.add(process)
-
-    def _is_another(self, kernel: str, message: KernelMessage) -> bool:
-        """Whether it comes from a process that we did not know: somebody else restarted the kernel. Only a status with
-        a parent is surely the kernel's own word."""
-        process, known = str(message.header.get("session", "")), self._process.get(kernel)
-        if known is None or message.type != "status" or not message.parent or not process:
-            return False
-        if known.startswith("?"):
-            known = self._heard.setdefault(kernel, process)
-        return process != known and process not in self._retired
+        return f"{MADE_UP}{secrets.token_hex(8)}"  # a name all the same; how the process calls itself is heard later
 
     # -- channels -------------------------------------------------------------------------------------------------
 
@@ -311,10 +289,8 @@ class JupyterRuntime:
             if message.channel == "iopub" and message.parent and message.id:
                 last[0] = message.id
             if _says_restarting(message):  # a stock server's word for a kernel that died and that it starts again
-                self._retire(kernel)
-            if self._is_another(kernel, message):
-                self._retire(kernel)
-                self._process[kernel] = str(message.header["session"])
+                self._names.retire(kernel)
+            if self._names.is_news(kernel, message):
                 await receive(_restarting())
             await receive(message)
 
@@ -378,7 +354,7 @@ class JupyterRuntime:
 
         async def look() -> None:
             """A stock server leaves the connection open when somebody shuts the kernel down."""
-            while kernel in self._process:
+            while self._names.of(kernel):
                 await anyio.sleep(_LOOK_EVERY_S)
                 try:
                     await self._call("GET", f"/api/kernels/{quote(kernel)}")
