@@ -211,11 +211,8 @@ class Gate:
         needs_repair = False
         for path, event in self._events[META]:
             needs_repair = self._judge_meta(path, event) or needs_repair
-        replaced: list[str] = []
         for path, event in self._events[CELLS]:
-            needs_repair = self._judge_cells(path, event, replaced) or needs_repair
-        if replaced:
-            self._judge_replaced(replaced)
+            needs_repair = self._judge_cells(path, event) or needs_repair
         for path, event in self._events[CELLS]:
             needs_repair = self._note_positions(path, event) or needs_repair
         return needs_repair
@@ -246,7 +243,7 @@ class Gate:
                 needs_repair = needs_repair or len(value) > MAX_TITLE_CHARS
         return needs_repair
 
-    def _judge_cells(self, path: list[Any], event: MapEvent | TextEvent, replaced: list[str]) -> bool:
+    def _judge_cells(self, path: list[Any], event: MapEvent | TextEvent) -> bool:
         match path:
             case []:
                 added = 0
@@ -254,11 +251,10 @@ class Gate:
                 for id, change in _keys(event).items():
                     if change["action"] == "delete":
                         continue
+                    # One that takes the place of another is what a deletion looks like that was undone, edits
+                    # before it and all, when both arrive at once.
                     needs_repair = _check_cell(id, change["newValue"]) or needs_repair
-                    if change["action"] == "update":
-                        replaced.append(id)
-                    else:
-                        added += 1
+                    added += change["action"] == "add"
                 if added and len(self._roots.cells) > MAX_CELLS:
                     raise _Objection(f"A notebook has at most {MAX_CELLS} cells.")
                 return needs_repair
@@ -290,17 +286,6 @@ class Gate:
             return True
         self._written = now
         return False
-
-    def _judge_replaced(self, ids: Sequence[str]) -> None:
-        """A deletion that was undone within one update looks like a replacement, but brings the same cell back."""
-        fresh = {id: _content(self._roots.cells[id]) for id in ids}
-        before: NotebookDoc = Doc()
-        cells = roots(before).cells
-        for update in (self._base, *self._since):
-            before.apply_update(update)
-        for id in ids:
-            if _content(cells.get(id)) != fresh[id]:
-                raise _Objection(f"Cell '{id:.64}' was replaced instead of edited.")
 
     def _note_positions(self, path: list[Any], event: MapEvent | TextEvent) -> bool:
         """Keeps count of who holds which position; tells whether one that was set now needs repair."""
@@ -406,14 +391,6 @@ def _depth(value: object) -> int:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
     return deepest
-
-
-def _content(cell: Any) -> object:
-    """What a cell says, apart from its place."""
-    if not isinstance(cell, Map):
-        return None
-    content: dict[str, Any] = cell.to_py() or {}
-    return json.dumps({key: value for key, value in content.items() if key != "position"}, sort_keys=True)
 
 
 def _clock(state_vector: bytes, client: int) -> int:
