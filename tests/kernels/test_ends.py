@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 
 import pytest
@@ -24,16 +25,15 @@ def test_t1_t2_an_idle_kernel_is_announced_kept_by_who_wants_it_and_ends_with_it
     start_gateway: Callable[..., GatewayProcess],
 ) -> None:
     gateway = start_gateway(*IDLE)
-    waits, works, kernel = (gateway.start(name="python3") for _ in range(3))
-    with (
-        feed(gateway) as socket,
-        gateway.channel(waits) as at_waiting,
-        gateway.channel(works) as at_working,
-        gateway.channel(kernel) as channel,
-    ):
-        at_waiting.execute("input()")
-        at_working.run(WORK)
-
+    with ExitStack() as stack:
+        socket = stack.enter_context(feed(gateway))
+        # Each is kept as soon as it is there, however long the next one takes to start.
+        waits = gateway.start(name="python3")
+        stack.enter_context(gateway.channel(waits)).execute("input()")
+        works = gateway.start(name="python3")
+        stack.enter_context(gateway.channel(works)).run(WORK)
+        kernel = gateway.start(name="python3")
+        channel = stack.enter_context(gateway.channel(kernel))
         channel.run("1")
         warning = until(socket, notice(kernel, "idle"))
         assert warning["text"].endswith("because nobody has used it; anything that is run keeps it.")
