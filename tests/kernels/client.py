@@ -28,8 +28,8 @@ Message = dict[str, Any]
 
 
 class GatewayProcess:
-    """`python -m kernelhost.cli` on any free port, with a temp folder and a root of its own. `wrapper` is a command that
-    becomes it."""
+    """`python -m kernelhost.cli` on any free port, with a temp folder and a root of its own. `wrapper` is a command
+    that becomes it."""
 
     def __init__(
         self,
