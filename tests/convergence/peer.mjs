@@ -40,7 +40,9 @@ const payload = (data, at) => {
 function begin() {
   doc = new Y.Doc();
   cells = doc.getMap("cells");
-  undo = new Y.UndoManager(cells, { trackedOrigins: new Set(["mess"]), captureTimeout: 0 });
+  // As the page does: a cell without its type or position is none.
+  const deleteFilter = (item) => !(item.parent instanceof Y.Map && item.parent.parent === cells);
+  undo = new Y.UndoManager(cells, { trackedOrigins: new Set(["mess"]), captureTimeout: 0, deleteFilter });
   doc.on("update", (update, origin) => {
     if (origin === "server" || !synced) return;
     sent += 1;
