@@ -28,9 +28,11 @@ def short_parent() -> Path:
 
 @contextmanager
 def own_folder(parent: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=HOME_PREFIX, dir=parent))
-    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    # Under another name until it is locked: a gateway that clears up would take one without an owner for abandoned.
+    made = Path(tempfile.mkdtemp(prefix=f".{HOME_PREFIX}", dir=parent))
+    lock = os.open(made / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = made.rename(made.with_name(made.name.removeprefix(".")))
     try:
         yield folder
     finally:
@@ -43,7 +45,7 @@ def clear_abandoned(parent: Path) -> None:
         with suppress(OSError):
             if folder.lstat().st_uid != os.getuid():
                 continue
-            # A folder without a lock was made a moment ago; O_NOFOLLOW, as anybody may write into the parent.
+            # O_NOFOLLOW, as anybody may write into the parent.
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,6 @@ frame, on its own descriptor 0, is the Document; that connection is then one of 
 """
 
 import asyncio
-import fcntl
 import json
 import logging
 import logging.handlers
@@ -29,7 +28,7 @@ from kernelhost import pids
 from kernelhost.cages.rlimits import adopt_orphans
 from kernelhost.document import Document, decode_document
 from kernelhost.emptying import NotEmptied
-from kernelhost.folders import HOME_PREFIX, LOCK
+from kernelhost.folders import own_folder
 from kernelhost.frames import Frames, Kind
 from kernelhost.guest import CLOSE_OUR_FAULT, Guest
 from kernelhost.journal import Journal
@@ -303,17 +302,14 @@ async def serve(channel: socket.socket) -> None:
     document = decode_document(first[1])
     # The folder of the registry is there as long as somebody may look for us in it.
     row = Path(tempfile.mkdtemp(dir=document.rows, prefix="k"))
-    home = Path(tempfile.mkdtemp(dir=document.temp, prefix=HOME_PREFIX))
     try:
-        with (home / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with own_folder(document.temp) as home:
             keep_log(row / "host.log")
             async with anyio.create_task_group() as tasks:
                 await Host(document, home, row, tasks).run(frames)
                 tasks.cancel_scope.cancel()
     finally:
         frames.close()
-        shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(row, ignore_errors=True)
 
 

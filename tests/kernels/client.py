@@ -1,12 +1,16 @@
 """A gateway as a process of its own, and clients as stock ones are: REST over httpx, channels over a socket."""
 
+import atexit
+import hashlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,8 +42,10 @@ class GatewayProcess:
         environment: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
     ) -> None:
-        self.temp = folder / "t"
+        # Short, as the gateway takes a long one for none, and the same for the next gateway of this folder.
+        self.temp = Path(tempfile.gettempdir(), f"kh-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}")
         self.temp.mkdir(exist_ok=True)
+        atexit.register(shutil.rmtree, self.temp, ignore_errors=True)
         self.root = folder / "root"
         given = {"KERNELHOST_TOKEN": TOKEN, "TMPDIR": str(self.temp)} | dict(environment or {})
         self.process = subprocess.Popen(

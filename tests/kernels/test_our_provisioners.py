@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from kernelhost.cages.cgroups import PREFIX
 from kernelhost.sandbox import probe
 
@@ -33,6 +34,7 @@ def managed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
+    KernelProvisionerFactory.clear_instance()  # it keeps what it found for another test
 
     def run(name: str, test: Test, **config: str) -> None:
         folder = tmp_path / "kernels" / "ours"
