@@ -7,9 +7,10 @@ it, and is carried over cell by cell. What cannot be is given back, as text.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Any, Final, TypeAlias, cast
 
-from pycrdt import Doc, Map
+from pycrdt import Doc, Map, Text
 
 from collab import notebook
 from collab.gate import Gap, Gate, Refused, TooLarge
@@ -162,7 +163,7 @@ def _merge_cell(base: NotebookDoc, mine: NotebookDoc, theirs: NotebookDoc, cell:
     if merged is None:
         _give_back(mine, cell, "Somebody else changed the same lines meanwhile.", outcome)
     elif merged != now:
-        notebook.replace_by_diff(target["source"], merged)
+        _write(target["source"], now, merged)
         changed = True
     for key, is_sound in (("type", _is_type), ("position", _is_text)):
         value = is_.get(key)
@@ -172,6 +173,16 @@ def _merge_cell(base: NotebookDoc, mine: NotebookDoc, theirs: NotebookDoc, cell:
     for name in _MAPS:
         changed |= _merge_map(_entries(was, name), _entries(is_, name), target[name])
     return changed
+
+
+def _write(text: Text, now: str, merged: str) -> None:
+    """Line by line: a difference of characters may keep half of one word for another, and what somebody deletes at
+    this moment would tear both."""
+    old, new = now.splitlines(keepends=True), merged.splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, old))]
+    for tag, i1, i2, j1, j2 in reversed(SequenceMatcher(None, old, new, autojunk=False).get_opcodes()):
+        if tag != "equal":
+            notebook.replace(text, starts[i1], starts[i2], "".join(new[j1:j2]))
 
 
 def _merge_map(was: Mapping[str, Any], wanted: Mapping[str, Any], target: Any) -> bool:

@@ -106,6 +106,18 @@ def test_an_edit_arrives_beside_another_persons() -> None:
     assert (outcome.merged, outcome.unmerged) == (1, [])
 
 
+def test_what_somebody_deletes_at_this_moment_tears_no_other_word() -> None:
+    base = new("[36]")
+    wanted, now = copy(base), next_epoch(base)
+    set_source(wanted, A, "[35][36]")
+    other = copy(now)
+    text = roots(other).cells[A]["source"]
+    del text[0 : len(text)]  # and has not arrived
+    merge(base, wanted, now)
+    now.apply_update(other.get_update())
+    assert sources(now)[A] == "[35][36]"
+
+
 def test_two_edits_of_one_line_leave_theirs_and_give_mine_back() -> None:
     doc, outcome = merged(new("one"), lambda doc: set_source(doc, A, "mine"), lambda doc: set_source(doc, A, "theirs"))
     assert sources(doc) == {A: "theirs"}
