@@ -14,7 +14,8 @@ export default defineConfig({
     include: ["tests/e2e/**/*.test.ts"],
     testTimeout: 90_000,
     hookTimeout: 60_000,
-    fileParallelism: false,
+    // Each file has servers and browsers of its own, and waits for them most of the time.
+    maxWorkers: 2,
     // A browser may be held up once; what passes only then is marked in the report, and is a bug to mend.
     retry: 1,
     reporters: ["verbose"],
