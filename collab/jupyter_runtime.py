@@ -216,7 +216,9 @@ class JupyterRuntime:
         except NoServer as error:
             raise RuntimeFailed(str(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise RuntimeFailed(f"{server.name} does not answer ({type(error).__name__}).") from error
+            raise RuntimeFailed(
+                f"{server.name} does not answer; see that it runs and can be reached from here."
+            ) from error
         match answer.status_code:
             case 404:
                 raise KernelGone(_GONE)

@@ -130,7 +130,11 @@ def test_a_server_that_cannot_be_attached_is_one_sentence_and_changes_nothing(st
         for url, token, sentence in (
             (stock.url, "wrong", wrong),
             (stock.url, "", wrong),
-            (closed, "x", f"The Jupyter server at {closed} does not answer (ConnectError)."),
+            (
+                closed,
+                "x",
+                f"The Jupyter server at {closed} does not answer; see that it runs and can be reached from here.",
+            ),
             (server.url, TOKEN, f"The Jupyter server at {server.url} has no kernels to offer; check its address."),
             ("localhost:8888", "x", "The address of a Jupyter server is like http://localhost:8888."),
             (

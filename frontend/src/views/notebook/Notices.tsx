@@ -81,7 +81,7 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
 
 function limitWords(role: string): string {
   return atLeast(role, "runner")
-    ? "You can run cells here. Changing them needs editor."
+    ? "You can run cells here. Changing them needs the role editor."
     : "View only. Changing and running cells needs a higher role.";
 }
 
