@@ -4,6 +4,7 @@
  */
 import "./frame.css";
 import { createOutputArea } from "./area";
+import { FEATURES } from "./features";
 import { observeHeight } from "./height";
 import { writeIntoArea } from "./html";
 import { returnKeys } from "./keys";
@@ -53,9 +54,15 @@ function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): vo
       send({ v: 1, t: "ready" });
     },
   });
+  let isAccessAllowed = init.accessAllowed;
+  const context = { isLive: init.class === "live", isAccessAllowed: () => isAccessAllowed, send };
+  const features = FEATURES.map((create) => create(context));
   port.onmessage = (event: MessageEvent) => {
     const message = parsePageMessage(event.data);
     switch (message?.t) {
+      case undefined:
+      case "init":
+        return;
       case "output":
         area.take(message);
         return;
@@ -65,10 +72,15 @@ function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): vo
       case "title":
         document.title = message.title;
         return;
+      case "access":
+        isAccessAllowed = message.isAllowed;
+        for (const feature of features) feature.onAccess?.(isAccessAllowed);
+        return;
       case "ping":
         send({ v: 1, t: "pong" });
         return;
       default:
+        features.some((feature) => feature.take(message));
     }
   };
 }

@@ -4,6 +4,9 @@
  * Output code shares the frame's realm: the page believes nothing that did not pass `parseFrameMessage`.
  */
 
+import { type ColabToFrame, type ColabToPage, parseColabToFrame, parseColabToPage } from "./colab/protocol";
+import { type CommToFrame, type CommToPage, parseCommToFrame, parseCommToPage } from "./widgets/protocol";
+
 export const PROTOCOL = 1;
 export const MAX_HEIGHT_PX = 10_000;
 export const MAX_URL_LENGTH = 2_048;
@@ -46,7 +49,10 @@ export type PageMessage =
   | { v: 1; t: "output"; op: "clear"; key: number | null }
   | { v: 1; t: "theme"; theme: Theme }
   | { v: 1; t: "title"; title: string }
-  | { v: 1; t: "ping" };
+  | { v: 1; t: "access"; isAllowed: boolean }
+  | { v: 1; t: "ping" }
+  | CommToFrame
+  | ColabToFrame;
 
 export type FrameMessage =
   | { v: 1; t: "height"; px: number }
@@ -55,7 +61,9 @@ export type FrameMessage =
   | { v: 1; t: "openLink"; url: string }
   | { v: 1; t: "saveFile"; name: string; bytes: ArrayBuffer }
   | { v: 1; t: "key"; key: FrameKey }
-  | { v: 1; t: "log"; level: LogLevel; text: string };
+  | { v: 1; t: "log"; level: LogLevel; text: string }
+  | CommToPage
+  | ColabToPage;
 
 type Fields = Record<string, unknown>;
 
@@ -118,7 +126,7 @@ export function parseFrameMessage(value: unknown): FrameMessage | null {
       if (!isLogLevel(value.level) || !isText(value.text, MAX_LOG_LENGTH)) return null;
       return { v: 1, t: "log", level: value.level, text: value.text };
     default:
-      return null;
+      return parseCommToPage(value) ?? parseColabToPage(value);
   }
 }
 
@@ -151,10 +159,12 @@ export function parsePageMessage(value: unknown): PageMessage | null {
       return isTheme(value.theme) ? { v: 1, t: "theme", theme: value.theme } : null;
     case "title":
       return typeof value.title === "string" ? { v: 1, t: "title", title: value.title } : null;
+    case "access":
+      return typeof value.isAllowed === "boolean" ? { v: 1, t: "access", isAllowed: value.isAllowed } : null;
     case "ping":
       return { v: 1, t: "ping" };
     default:
-      return null;
+      return parseCommToFrame(value) ?? parseColabToFrame(value);
   }
 }
 

@@ -46,6 +46,10 @@ export interface FrameHost {
   onMount(frame: CellFrame): void;
   /** No hello came: true when the host will try another way. */
   onSilent(frame: CellFrame): boolean;
+  /** What the frame itself does not handle: false when nobody does. */
+  relay(message: FrameMessage, frame: CellFrame): boolean;
+  onStart(frame: CellFrame): void;
+  onEnd(frame: CellFrame): void;
 }
 
 type Phase = "unmounted" | "loading" | "running" | "stopped";
@@ -242,6 +246,11 @@ export class CellFrame {
     this.#start();
   }
 
+  /** In order, behind everything sent before. Lost when the frame has no document. */
+  send(message: PageMessage, transfer: Transferable[] = []): void {
+    this.#post(message, transfer);
+  }
+
   ping(now: number): void {
     if (this.phase !== "running" || this.pingAt !== null) return;
     this.pingAt = now;
@@ -270,6 +279,7 @@ export class CellFrame {
     };
     target.postMessage(init, placement.messageOrigin === "null" ? "*" : placement.messageOrigin, [port2]);
     this.#later(SETTLED_WITHIN_MS, () => this.#settle());
+    this.host.onStart(this);
     this.#sync();
   }
 
@@ -291,7 +301,11 @@ export class CellFrame {
     }
     const message = parseFrameMessage(data);
     if (message !== null) this.#act(message);
-    else if (this.#meter.countBad()) this.stop("Output stopped: it sent messages that make no sense.", "Draw again");
+    else this.#countBad();
+  }
+
+  #countBad(): void {
+    if (this.#meter.countBad()) this.stop("Output stopped: it sent messages that make no sense.", "Draw again");
   }
 
   #act(message: FrameMessage): void {
@@ -319,7 +333,7 @@ export class CellFrame {
         if (this.#mayLog(performance.now())) this.host.onLog(this.cellId, message.level, message.text);
         return;
       default:
-        message satisfies never;
+        if (!this.host.relay(message, this)) this.#countBad();
     }
   }
 
@@ -424,10 +438,10 @@ export class CellFrame {
   }
 
   /** Strictly in order, also behind outputs whose blobs are still on their way. */
-  #post(message: PageMessage): void {
+  #post(message: PageMessage, transfer: Transferable[] = []): void {
     const port = this.#port;
     if (port === null) return;
-    this.#outbox = this.#outbox.then(() => port.postMessage(message));
+    this.#outbox = this.#outbox.then(() => port.postMessage(message, transfer));
   }
 
   #reserve(): void {
@@ -440,6 +454,7 @@ export class CellFrame {
 
   #discard(): void {
     for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    if (this.#port !== null) this.host.onEnd(this);
     this.#port?.close();
     this.#port = null;
     this.#iframe?.remove();

@@ -8,6 +8,7 @@ import { CellFrame, type FrameHost } from "./frame";
 import { openHeights } from "./heights";
 import { isBase64 } from "./mimes";
 import { type Placement, placeFrame } from "./placement";
+import type { Relay } from "./relay";
 
 const MOST_LIVE = 30;
 const NEAR = "150% 0px";
@@ -26,6 +27,7 @@ export interface FramesOptions {
   /** Something the reader should be told that belongs to no single output. */
   onNotice?(text: string): void;
   onLog?(cellId: string, level: string, text: string): void;
+  relays?: readonly Relay[];
 }
 
 export interface Frames {
@@ -44,6 +46,7 @@ export function createFrames(options: FramesOptions): Frames {
   let watchdog: number | null = null;
   let suspect: { frame: CellFrame; notice: HTMLElement } | null = null;
   let waitUntil = 0;
+  const relays = options.relays ?? [];
 
   const host: FrameHost = {
     pageOrigin: options.pageOrigin,
@@ -67,6 +70,13 @@ export function createFrames(options: FramesOptions): Frames {
       frame.unmount();
       frame.mount();
       return true;
+    },
+    relay: (message, frame) => relays.some((relay) => relay.take(message, frame)),
+    onStart: (frame) => {
+      for (const relay of relays) relay.started?.(frame);
+    },
+    onEnd: (frame) => {
+      for (const relay of relays) relay.ended?.(frame);
     },
   };
 
