@@ -260,15 +260,17 @@ class JupyterRuntime:
 
     # -- channels -------------------------------------------------------------------------------------------------
 
-    def send(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "") -> None:
-        self._unsent.append((channel, self._header(type, id, subshell), content))
+    def send(
+        self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "", session: str = ""
+    ) -> None:
+        self._unsent.append((channel, self._header(type, id, subshell, session), content))
         self._work.set()
 
     def forget_unsent(self) -> None:
         self._unsent.clear()
 
-    def _header(self, type: str, id: str, subshell: str = "") -> dict[str, object]:
-        header: dict[str, object] = {"msg_id": id, "msg_type": type, "session": self._session}
+    def _header(self, type: str, id: str, subshell: str = "", session: str = "") -> dict[str, object]:
+        header: dict[str, object] = {"msg_id": id, "msg_type": type, "session": session or self._session}
         header |= {"username": "", "version": "5.4"}
         return header | ({"subshell_id": subshell} if subshell else {})
 

@@ -37,14 +37,15 @@ def decode(frame: bytes | str, v1: bool = True) -> KernelMessage | None:
             frame = frame[start:stop].decode()
         if isinstance(frame, str):
             value = json.loads(frame)
-            return _message(value.get("channel"), value.get("header"), value.get("parent_header"), value.get("content"))
+            header, parent = value.get("header"), value.get("parent_header")
+            return _message(value.get("channel"), header, parent, value.get("content"), value.get("metadata"))
         (count,) = struct.unpack_from("<Q", frame)
         if not 6 <= count <= 10_000:
             return None
         offsets = struct.unpack_from(f"<{count}Q", frame, 8)
         parts = [frame[start:stop] for start, stop in pairwise(offsets)]
         header, parent, content = json.loads(parts[1]), json.loads(parts[2]), _content(parts[4])
-        return _message(parts[0].decode(), header, parent, content)
+        return _message(parts[0].decode(), header, parent, content, _content(parts[3]))
     except (ValueError, struct.error, AttributeError, RecursionError) as error:
         log.warning("A message of the gateway cannot be read", extra={"reason": str(error)})
         return None
@@ -72,8 +73,9 @@ def _content(text: bytes) -> object:
         return None
 
 
-def _message(channel: object, header: object, parent: object, content: object) -> KernelMessage:
-    return KernelMessage(channel if isinstance(channel, str) else "shell", _mapping(header), _mapping(parent), content)
+def _message(channel: object, header: object, parent: object, content: object, metadata: object) -> KernelMessage:
+    name = channel if isinstance(channel, str) else "shell"
+    return KernelMessage(name, _mapping(header), _mapping(parent), content, _mapping(metadata))
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -3,7 +3,7 @@ the fake of tests/support passes the same suite, `tests/contracts/test_runtime.p
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from collab.jupyter_server import Address
@@ -86,6 +86,7 @@ class KernelMessage:
     header: Mapping[str, object]
     parent: Mapping[str, object]
     content: object
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -143,8 +144,11 @@ class Runtime(Protocol):
     async def shut_down(self, id: str) -> None:
         """Nothing when it is gone."""
 
-    def send(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "") -> None:
-        """Goes out in order, at once or when the connection is back; at most once, but for input that was typed."""
+    def send(
+        self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "", session: str = ""
+    ) -> None:
+        """Goes out in order, at once or when the connection is back; at most once, but for input that was typed.
+        `session`: whose the message is, in place of our own (outputs.md G1)."""
 
     def forget_unsent(self) -> None:
         """For a fresh kernel: what was meant for the last one is not for it."""

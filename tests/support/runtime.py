@@ -419,7 +419,9 @@ class FakeRuntime:
         if kernel := self.gateway.kernels.pop(id, None):
             kernel.vanish()
 
-    def send(self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "") -> None:
+    def send(
+        self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "", session: str = ""
+    ) -> None:
         self._unsent.append((channel, type, id, content, subshell))
         self._flush()
 
