@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, W
 from websockets.typing import Subprotocol
 
 from collab.jupyter_server import Address, Elsewhere, JupyterServer, NoServer
-from collab.kernel_frames import V1, decode, encode, encode_text
+from collab.kernel_frames import V1, decode, encode, encode_older
 from collab.process_names import MADE_UP, ProcessNames
 from collab.runtime import (
     Device,
@@ -50,13 +50,17 @@ _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 _GONE: Final = "The kernel is gone: the gateway was restarted, or somebody shut it down."
 
 
+# Channel, header, content, buffers.
+_Unsent = tuple[str, Mapping[str, object], Mapping[str, object], Sequence[bytes]]
+
+
 class JupyterRuntime:
     def __init__(self, http: httpx.AsyncClient, gateway: JupyterServer, session: str) -> None:
         """`session` is our Jupyter session id: the same after a restart of ours, so that replies find us again."""
         self._http = http
         self._gateway = self._server = gateway
         self._session = session
-        self._unsent: deque[tuple[str, Mapping[str, object], Mapping[str, object]]] = deque(maxlen=_MAX_UNSENT)
+        self._unsent: deque[_Unsent] = deque(maxlen=_MAX_UNSENT)
         self._work = anyio.Event()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._titles: dict[str, str] = {}
@@ -261,9 +265,16 @@ class JupyterRuntime:
     # -- channels -------------------------------------------------------------------------------------------------
 
     def send(
-        self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "", session: str = ""
+        self,
+        channel: str,
+        type: str,
+        id: str,
+        content: Mapping[str, object],
+        subshell: str = "",
+        session: str = "",
+        buffers: Sequence[bytes] = (),
     ) -> None:
-        self._unsent.append((channel, self._header(type, id, subshell, session), content))
+        self._unsent.append((channel, self._header(type, id, subshell, session), content, buffers))
         self._work.set()
 
     def forget_unsent(self) -> None:
@@ -371,16 +382,16 @@ class JupyterRuntime:
         async def write() -> None:
             while True:
                 while self._unsent:
-                    channel, header, content = self._unsent.popleft()
+                    channel, header, content, buffers = unsent = self._unsent.popleft()
                     is_out = False
                     try:
-                        await _write(socket, channel, header, content)
+                        await _write(socket, channel, header, content, buffers)
                         is_out = True
                     finally:
                         # It may be out all the same. A cell must not run twice; typed input that comes twice is
                         # dropped by the kernel, and without it the cell would wait for ever.
                         if channel == "stdin" and not is_out:
-                            self._unsent.appendleft((channel, header, content))
+                            self._unsent.appendleft(unsent)
                 self._work = anyio.Event()
                 await self._work.wait()
 
@@ -406,9 +417,13 @@ async def _quietly(write: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _write(
-    socket: ClientConnection, channel: str, header: Mapping[str, object], content: Mapping[str, object]
+    socket: ClientConnection,
+    channel: str,
+    header: Mapping[str, object],
+    content: Mapping[str, object],
+    buffers: Sequence[bytes] = (),
 ) -> None:
-    await socket.send((encode if socket.subprotocol == V1 else encode_text)(channel, header, content))
+    await socket.send((encode if socket.subprotocol == V1 else encode_older)(channel, header, content, buffers))
 
 
 def _read(socket: ClientConnection, frame: bytes | str) -> KernelMessage | None:

@@ -80,13 +80,14 @@ class Gpus:
 
 @dataclass(frozen=True, slots=True)
 class KernelMessage:
-    """A message as it came, decoded; buffers are left out. `content` is whatever the kernel made of it."""
+    """A message as it came, decoded. `content` is whatever the kernel made of it."""
 
     channel: str
     header: Mapping[str, object]
     parent: Mapping[str, object]
     content: object
     metadata: Mapping[str, object] = field(default_factory=dict)
+    buffers: tuple[bytes, ...] = ()
 
     @property
     def id(self) -> str:
@@ -145,7 +146,14 @@ class Runtime(Protocol):
         """Nothing when it is gone."""
 
     def send(
-        self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "", session: str = ""
+        self,
+        channel: str,
+        type: str,
+        id: str,
+        content: Mapping[str, object],
+        subshell: str = "",
+        session: str = "",
+        buffers: Sequence[bytes] = (),
     ) -> None:
         """Goes out in order, at once or when the connection is back; at most once, but for input that was typed.
         `session`: whose the message is, in place of our own (outputs.md G1)."""

@@ -1,11 +1,12 @@
-"""Frames of the one WebSocket: kinds 0 sync and 1 awareness as y-websocket speaks them, 100 command, 101 event.
+"""Frames of the one WebSocket: kinds 0 sync and 1 awareness as y-websocket speaks them, 100 command, 101 event,
+102 comm: a JSON header and binary buffers, both ways.
 
 Pure functions from bytes to values and back. Every length is checked against what is left of the frame:
 pycrdt's own decoder returns a short slice without complaint (crdt.md X8).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ AWARENESS: Final = 1
 QUERY_AWARENESS: Final = 3
 COMMAND: Final = 100
 EVENT: Final = 101
+COMM: Final = 102
 
 STEP1: Final = 0
 STEP2: Final = 1
@@ -33,6 +35,8 @@ CLOSE_REFUSED: Final = 4422
 CLOSE_FAILED: Final = 1011
 CLOSE_RESTARTING: Final = 1012
 CLOSE_BUSY: Final = 1013
+
+MAX_COMM_BUFFERS: Final = 10_000
 
 # Far from the largest integer of JavaScript, as clocks are raised here.
 _MAX_CLOCK: Final = 2**48
@@ -85,7 +89,15 @@ class CommandFrame:
     value: object
 
 
-Frame = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessFrame | QueryAwareness | CommandFrame
+@dataclass(frozen=True, slots=True)
+class CommFrame:
+    """`header` is read by `comm_asks`."""
+
+    header: object
+    buffers: tuple[bytes, ...]
+
+
+Frame = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessFrame | QueryAwareness | CommandFrame | CommFrame
 
 
 def parse_frame(data: bytes) -> Frame:
@@ -126,6 +138,14 @@ def parse_frame(data: bytes) -> Frame:
         text = reader.varbytes()
         reader.end()
         return CommandFrame(parse_json(text))
+    if kind == COMM:
+        header = parse_json(reader.varbytes())
+        count = reader.varuint()
+        if count > MAX_COMM_BUFFERS:
+            raise BadFrame(f"A comm message has at most {MAX_COMM_BUFFERS:,} buffers.")
+        buffers = tuple(reader.varbytes() for _ in range(count))
+        reader.end()
+        return CommFrame(header, buffers)
     raise BadFrame(f"Frame kind {kind} does not exist.")
 
 
@@ -178,6 +198,11 @@ def awareness(clients: Iterable[Presence]) -> bytes:
 
 def event_frame(event: Event) -> bytes:
     return bytes((EVENT,)) + varbytes(event_json(event).encode("ascii"))
+
+
+def comm_frame(header: Mapping[str, object], buffers: Sequence[bytes] = ()) -> bytes:
+    text = json.dumps(header, ensure_ascii=False).encode()
+    return bytes((COMM,)) + varbytes(text) + varuint(len(buffers)) + b"".join(map(varbytes, buffers))
 
 
 def varuint(number: int) -> bytes:

@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from collab.gateway import Gateway
 from collab.jupyter_runtime import JupyterRuntime
 from collab.jupyter_server import Address
-from collab.kernel_frames import V1, decode, encode
+from collab.kernel_frames import V1, decode, encode, encode_older
 from collab.messages import Failure, Stream, to_event
 from collab.runtime import Kernel, KernelGone, KernelMessage, RuntimeFailed
 from tests.support.listener import Listener
@@ -54,9 +54,15 @@ def test_what_is_encoded_is_decoded() -> None:
     assert (message.id, message.type, message.parent_id) == ("m1", "execute_request", "")
 
 
-def test_buffers_are_left_out() -> None:
+def test_buffers_come_along() -> None:
     message = decode(frame(b"iopub", b'{"msg_id": "m"}', b'{"msg_id": "p"}', b"{}", b'{"a": 1}', b"\x00\xff", b""))
-    assert message == KernelMessage("iopub", {"msg_id": "m"}, {"msg_id": "p"}, {"a": 1})
+    assert message == KernelMessage("iopub", {"msg_id": "m"}, {"msg_id": "p"}, {"a": 1}, {}, (b"\x00\xff", b""))
+
+
+@pytest.mark.parametrize("v1", [True, False])
+def test_buffers_go_out_in_both_forms(v1: bool) -> None:
+    sent = (encode if v1 else encode_older)("shell", {"msg_id": "m"}, {"a": 1}, (b"\x00\xff", b"", b"{}"))
+    assert decode(sent, v1) == KernelMessage("shell", {"msg_id": "m"}, {}, {"a": 1}, {}, (b"\x00\xff", b"", b"{}"))
 
 
 def test_the_older_text_form_is_read_too() -> None:

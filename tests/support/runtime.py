@@ -420,7 +420,14 @@ class FakeRuntime:
             kernel.vanish()
 
     def send(
-        self, channel: str, type: str, id: str, content: Mapping[str, object], subshell: str = "", session: str = ""
+        self,
+        channel: str,
+        type: str,
+        id: str,
+        content: Mapping[str, object],
+        subshell: str = "",
+        session: str = "",
+        buffers: Sequence[bytes] = (),
     ) -> None:
         self._unsent.append((channel, type, id, content, subshell))
         self._flush()
