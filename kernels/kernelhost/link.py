@@ -109,6 +109,10 @@ class Link:
         return str(self._model["execution_state"])
 
     @property
+    def runs_code(self) -> bool:
+        return self.state == "busy"
+
+    @property
     def reason(self) -> str:
         return str(self._model.get("reason", ""))
 

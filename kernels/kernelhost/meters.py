@@ -1,6 +1,6 @@
-"""Samples all kernels and the machine: each second while somebody looks, else every ten. Keeps an hour of each kernel,
-and tells readers of the feed. Nobody waits for anybody: a kernel that does not answer has no sample, and a reader that
-is slow skips some."""
+"""Samples all kernels and the machine each second; what runs no code while nobody looks, every ten. Keeps an hour of
+each kernel, and tells readers of the feed. Nobody waits for anybody: a kernel that does not answer has no sample, and a
+reader that is slow skips some."""
 
 import json
 import logging
@@ -21,6 +21,7 @@ from kernelhost.usage import GpuUsage, Report, Usage
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 1.0
+# Of a kernel that runs no code, when nobody looks.
 UNWATCHED_EVERY_S: Final = 10.0
 WATCHED_FOR_S: Final = 30.0
 # How long a round waits for its kernels before readers hear of it.
@@ -32,6 +33,9 @@ MAX_NOTICES: Final = 1_000
 class Metered(Protocol):
     @property
     def id(self) -> str: ...
+
+    @property
+    def runs_code(self) -> bool: ...
 
     async def report(self) -> Report | None:
         """Of now; None when it has no process."""
@@ -102,6 +106,7 @@ class Meters:
         self._came: set[str] = set()
         self._asked: set[str] = set()
         self._asked_at_s = float("-inf")
+        self._all_at_s = float("-inf")
         self._woken = anyio.Event()
         self._readers: set[Reader] = set()
         self._frame = ""
@@ -184,7 +189,14 @@ class Meters:
                 for gone in (self._histories.keys() | self._reports.keys()) - ids:
                     self._histories.pop(gone, None)
                     self._reports.pop(gone, None)
-                waiting = [kernel for kernel in kernels if kernel.id not in self._asked]
+                everyone = self._is_watched() or begun_s - self._all_at_s >= UNWATCHED_EVERY_S
+                due = [kernel for kernel in kernels if everyone or kernel.runs_code]
+                if everyone:
+                    self._all_at_s = begun_s
+                elif not due:
+                    await self._rest(begun_s)
+                    continue
+                waiting = [kernel for kernel in due if kernel.id not in self._asked]
                 with anyio.move_on_after(_ROUND_S):
                     async with anyio.create_task_group() as round:
                         for kernel in waiting:
@@ -217,11 +229,12 @@ class Meters:
             self._histories.setdefault(id, History()).add(replace(report.usage, gpus=self._gpus(id)))
 
     async def _rest(self, begun_s: float) -> None:
+        """A second, or until somebody looks who was not there before."""
         if self._is_watched():
             await anyio.sleep(begun_s + EVERY_S - anyio.current_time())
             return
         self._woken = anyio.Event()
-        with anyio.CancelScope(deadline=begun_s + UNWATCHED_EVERY_S):
+        with anyio.CancelScope(deadline=begun_s + EVERY_S):
             await self._woken.wait()
 
     def _is_watched(self) -> bool:

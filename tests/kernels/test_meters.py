@@ -33,6 +33,7 @@ class Kernel:
     takes_s: float = 0.0
     has_process: bool = True
     fails: bool = False
+    runs_code: bool = False
     asked_at: list[float] = field(default_factory=list)
     cpu_percent: float = 1.0
 
@@ -71,7 +72,7 @@ async def sample(reader: Reader) -> None:
     assert await reader.next() is None
 
 
-async def test_samples_come_each_ten_seconds_and_each_second_while_somebody_looks() -> None:
+async def test_idle_kernels_are_sampled_every_ten_seconds_and_each_second_while_somebody_looks() -> None:
     kernel = Kernel("k")
     async with House(kernel).open() as meters:
         await anyio.sleep(35)
@@ -80,7 +81,20 @@ async def test_samples_come_each_ten_seconds_and_each_second_while_somebody_look
         await anyio.sleep(2.5)
         assert kernel.asked_at[4:] == [35, 36, 37]
         await anyio.sleep(60)
-        assert kernel.asked_at[-5:] == [64, 65, 75, 85, 95]
+        assert kernel.asked_at[-5:] == [63, 64, 74, 84, 94]
+
+
+async def test_a_kernel_that_runs_code_is_sampled_each_second_though_nobody_looks() -> None:
+    busy, idle = Kernel("busy"), Kernel("idle")
+    async with House(busy, idle).open():
+        await anyio.sleep(3.5)
+        busy.runs_code = True
+        await anyio.sleep(3)
+        assert busy.asked_at == [0, 4, 5, 6]
+        busy.runs_code = False
+        await anyio.sleep(8)
+        assert busy.asked_at[4:] == [10]
+        assert idle.asked_at == [0, 10]
 
 
 async def test_a_reader_keeps_the_samples_coming() -> None:
