@@ -163,30 +163,6 @@ def test_a_kernel_that_prints_for_ever_takes_no_memory_from_anybody(
         assert again.run("1 + 1")["status"] == "ok"
 
 
-@best
-def test_output_without_end_that_nobody_reads_is_bounded_on_disk_and_in_memory(
-    gateway: GatewayProcess, kernel: str
-) -> None:
-    """150 MB stand for 10 GB: twenty times what is kept."""
-    with gateway.channel(kernel, "away") as channel:
-        id = channel.execute("for _ in range(150): print('x' * 1_000_000)\nprint('end')")
-        channel.until(lambda item: item["msg_type"] == "stream")
-    hosts = [pid for pid in kernel_pids(gateway.pid) if "kernelhost.host" in psutil.Process(pid).cmdline()]
-    most = 0.0
-
-    def is_over() -> bool:
-        nonlocal most
-        most = max(most, *(resident_mb(pid) for pid in [gateway.pid, *hosts]))
-        return bool(gateway.model(kernel)["execution_state"] == "idle")
-
-    eventually(is_over, "the cell ends without readers", 30)
-    assert most < 250
-    with gateway.channel(kernel, "away") as channel:
-        assert channel.reply(id)["content"]["status"] == "ok"
-        assert len(channel.text(id)) < 40 * MB
-        assert channel.text(id).endswith("end\n")
-
-
 @both
 def test_m6_a_full_folder_interrupts_who_fills_it(channel: Channel) -> None:
     code = """
