@@ -21,13 +21,14 @@ from collab.data import Data
 from collab.executions import Executions
 from collab.feed import Feeds
 from collab.gateway import Gateway
-from collab.http import blobs, commands, errors, library, links, merges, notebooks, pages, people, runtimes
+from collab.http import blobs, commands, errors, library, links, merges, notebooks, pages, people, runtimes, secrets, shell
 from collab.jupyter_runtime import JupyterRuntime
 from collab.jupyter_server import Address
 from collab.origins import Origins
 from collab.resets import Resets
 from collab.room import Room
 from collab.rooms import Rooms
+from collab.secrets import Secrets
 from collab.services import Services
 from collab.sockets import notebook_socket
 from collab.store.blobs import Blobs
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 ROUTES: Final[list[BaseRoute]] = [
     *(
         route
-        for module in (pages, people, library, notebooks, links, blobs, merges, commands, runtimes)
+        for module in (pages, shell, people, library, notebooks, links, blobs, merges, commands, runtimes, secrets)
         for route in module.routes
     ),
     WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),
@@ -78,17 +79,18 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
             feeds = Feeds(gateway, tasks)
+            kept_secrets = Secrets(store, data.secret)
 
             def runs_of(room: Room) -> Executions:
                 runtime = JupyterRuntime(http, gateway, f"collab-{room.id}")
-                return Executions(room, runtime, store, kept, feeds, config.attach, resets.reset_all)
+                return Executions(room, runtime, store, kept, feeds, config.attach, resets.reset_all, kept_secrets)
 
             await _first_notebook(store, kept, data)
             sweep = sweep_with(store, kept)
             rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s, sweep=sweep).running())
             resets.rooms = rooms
             auth = Auth(store, data.token, data.secret)
-            yield {"services": Services(config, store, kept, rooms, auth)}
+            yield {"services": Services(config, store, kept, rooms, auth, kept_secrets)}
 
     app = Starlette(
         routes=ROUTES,

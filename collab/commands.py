@@ -4,9 +4,10 @@ Every Command may carry a `request` number of the client's choice; a `refused` e
 """
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from collab.model import MAX_CELLS, CellId, Role
@@ -26,6 +27,7 @@ class RunCells:
 
     cells: tuple[CellId, ...] | Literal["all"]
     sources: Mapping[CellId, str] = field(default_factory=dict)
+    connection: str = field(default="", compare=False)  # whose; stamped where it comes in, as in those below
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,29 @@ class Compare:
     sources: Mapping[CellId, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Call a function that code in the kernel has registered under this name; what it prints goes to the cell.
+    `args` and `kwargs` are JSON texts. Answered by an `invoked` event with the same `request`."""
+
+    request: int
+    cell: CellId
+    name: str
+    args: str
+    kwargs: str
+    connection: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ColabReply:
+    """What became of the `colab_request` of this number: a value as JSON text, or why there is none."""
+
+    reply: int
+    value: str | None
+    error: str = ""
+    connection: str = field(default="", compare=False)
+
+
 Command = (
     RunCells
     | CancelRuns
@@ -169,6 +194,8 @@ Command = (
     | AttachRuntime
     | DetachRuntime
     | Compare
+    | Invoke
+    | ColabReply
 )
 
 # The least role that may send each Command.
@@ -191,10 +218,13 @@ ROLE_FOR: Final[dict[type[Command], Role]] = {
     AttachRuntime: Role.OWNER,
     DetachRuntime: Role.OWNER,
     Compare: Role.VIEWER,
+    Invoke: Role.RUNNER,
+    ColabReply: Role.RUNNER,
 }
 
 MAX_CODE_CHARS: Final = 1 << 20
 MAX_COMPARED: Final = 100
+_MAX_FUNCTION_NAME: Final = 1000
 _MAX_STATE_BYTES: Final = 64 << 10
 _MAX_WORD_CHARS: Final = 2000
 _SPEC_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -212,6 +242,13 @@ def parse_command(value: object) -> Command:
     if parser is None:
         raise BadCommand(f"There is no command {kind!r:.60}; the commands are {', '.join(_PARSERS)}.")
     return parser(value)
+
+
+def stamped(command: Command, connection: str) -> Command:
+    """With the Connection it came by, where that matters."""
+    if isinstance(command, (RunCells, Invoke, ColabReply)):
+        return replace(command, connection=connection)
+    return command
 
 
 def request_of(value: object) -> int | None:
@@ -261,6 +298,48 @@ def _text(value: Mapping[object, object], key: str) -> str:
     if len(text) > MAX_CODE_CHARS:
         raise BadCommand(f"'{key}' is longer than {MAX_CODE_CHARS} characters.")
     return text
+
+
+def _parse_json(text: str) -> object:
+    """Raises ValueError, also for what is nested too deeply and for numbers that JSON does not know."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _json_text(value: Mapping[object, object], key: str, kind: type) -> str:
+    text = _text(value, key)
+    try:
+        found = _parse_json(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise BadCommand(f"'{key}' is the JSON text of {'a list' if kind is list else 'an object'}.")
+    return text
+
+
+def _invoke(value: Mapping[object, object]) -> Invoke:
+    name = _text(value, "name")
+    if len(name) > _MAX_FUNCTION_NAME:
+        raise BadCommand(f"'name' is longer than {_MAX_FUNCTION_NAME} characters.")
+    args, kwargs = _json_text(value, "args", list), _json_text(value, "kwargs", dict)
+    return Invoke(_number(value, "request"), CellId(_text(value, "cell")), name, args, kwargs)
+
+
+def _colab_reply(value: Mapping[object, object]) -> ColabReply:
+    if "error" in value:
+        return ColabReply(_number(value, "reply"), None, _text(value, "error")[:_MAX_WORD_CHARS])
+    text = _text(value, "value")
+    try:
+        _parse_json(text)
+    except ValueError as error:
+        raise BadCommand("'value' is a JSON text.") from error
+    return ColabReply(_number(value, "reply"), text)
 
 
 def _number(value: Mapping[object, object], key: str) -> int:
@@ -316,6 +395,8 @@ _PARSERS: Final[dict[str, Callable[[Mapping[object, object]], Command]]] = {
     "attach_runtime": lambda v: AttachRuntime(_word(v, "url"), _word(v, "token")),
     "detach_runtime": lambda v: DetachRuntime(),
     "compare": _compare,
+    "invoke": _invoke,
+    "colab_reply": _colab_reply,
     "complete": lambda v: Complete(_number(v, "request"), _text(v, "code"), _number(v, "cursor")),
     "inspect": lambda v: Inspect(
         _number(v, "request"), _text(v, "code"), _number(v, "cursor"), 1 if v.get("detail") == 1 else 0

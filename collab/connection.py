@@ -5,6 +5,7 @@ is replaced by one diff, and who stays behind is closed. What the frames mean is
 """
 
 import asyncio
+import secrets
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Final, Protocol
 import anyio
 from anyio.lowlevel import checkpoint
 
-from collab.commands import BadCommand, Command, parse_command, request_of
+from collab.commands import BadCommand, Command, parse_command, request_of, stamped
 from collab.events import Event, Refused, RoleChanged
 from collab.model import MAX_DOCUMENT_BYTES, MAX_PRESENCE_BYTES, MAX_UPDATE_BYTES, Role, User
 from collab.sharing import allows, may_edit, refusal
@@ -77,6 +78,7 @@ CheckedFrame = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessFrame | QueryAwaren
 
 class Connection:
     def __init__(self, socket: Socket, user: User, role: Role, path: str = "") -> None:
+        self.id = secrets.token_hex(8)
         self.user = user
         self.role = role
         self.path = path
@@ -176,7 +178,7 @@ class Connection:
             self.tell(Refused(refusal(self.role, command), request, str(value.get("type", ""))))
             return None
         self._asked = request, str(value["type"]) if isinstance(value, dict) else ""
-        return command
+        return stamped(command, self.id)
 
     def answers(self) -> Callable[[Event], None]:
         """Tells what comes of the Command that `recv` gave last, however late: a refusal names its request."""

@@ -137,6 +137,32 @@ class Differs:
     cells: tuple[CellId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ColabAsked:
+    """To the one tab of who ran the cell: its code asks the page for something, and waits for a `colab_reply` command
+    of this number. `text` is a script to evaluate in the cell's frame, the code of a cell to add, or the name of a
+    secret that the Notebook may not read yet. The page acts once its document has `clock` updates of `client`, the
+    server's own: whatever the cell showed before stands there by then."""
+
+    number: int
+    cell: CellId
+    kind: Literal["eval", "scratch_cell", "secret"]
+    text: str
+    client: str
+    clock: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """What a function of the kernel's gave: a mime bundle and its metadata as JSON texts, or why it failed."""
+
+    request: int
+    status: Literal["ok", "error"]
+    data: str
+    metadata: str
+    error: str
+
+
 Event = (
     Joined
     | Acknowledged
@@ -152,6 +178,8 @@ Event = (
     | RuntimeUsage
     | RuntimeNotice
     | Differs
+    | ColabAsked
+    | Invoked
 )
 
 EVENT_TYPES: Final[dict[type[Event], str]] = {
@@ -169,6 +197,8 @@ EVENT_TYPES: Final[dict[type[Event], str]] = {
     RuntimeUsage: "runtime_usage",
     RuntimeNotice: "runtime_notice",
     Differs: "differs",
+    ColabAsked: "colab_asked",
+    Invoked: "invoked",
 }
 
 

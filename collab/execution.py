@@ -21,6 +21,7 @@ class Run:
     request: int
     user: User
     requested: int
+    connection: str = ""  # the tab that asked, empty for none
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,17 @@ from anyio.lowlevel import checkpoint
 
 from collab import execution as rules
 from collab import messages, notebook
+from collab.asker import Asker
 from collab.attachment import Attachment
 from collab.attempts import Attempts
+from collab.colab_requests import ColabRequests
 from collab.commands import (
     AnswerInput,
     AttachRuntime,
     CancelRuns,
     ChooseRuntime,
     ClearOutputs,
+    ColabReply,
     Command,
     Compare,
     Complete,
@@ -31,6 +34,7 @@ from collab.commands import (
     ExtendRuntime,
     Inspect,
     Interrupt,
+    Invoke,
     ResetAllRuntimes,
     ResetRuntime,
     Restart,
@@ -38,11 +42,12 @@ from collab.commands import (
     ShutDownRuntime,
     StartRuntime,
 )
-from collab.events import Event, Notice, QueueChanged, RuntimeChanged
+from collab.events import Event, Notice, QueueChanged, Refused, RuntimeChanged
 from collab.feed import Feeds
 from collab.flight import resumed
 from collab.flights import ANSWER_LOST, Flights
 from collab.history import History
+from collab.invocations import Invocations
 from collab.liveness import Liveness
 from collab.meters import Meters
 from collab.model import CellId, User
@@ -52,6 +57,7 @@ from collab.recorder import Recorder
 from collab.room import CommandRefused, Room
 from collab.room_kernel import RoomKernel
 from collab.runtime import Kernel, KernelGone, KernelMessage, NoGpu, Runtime, RuntimeFailed
+from collab.secrets import Secrets
 from collab.store.blobs import Blobs
 from collab.store.store import Store
 from collab.takeover import LeftRun, cell_of_run, read_heard, read_left
@@ -84,6 +90,7 @@ class Executions:
         feeds: Feeds | None = None,
         attachable: tuple[str, ...] = (),
         reset_all: Callable[[User, bool], Awaitable[None]] = nobody_resets,
+        secrets: Secrets | None = None,
     ) -> None:
         self.runtime = runtime
         self._room = room
@@ -95,7 +102,18 @@ class Executions:
         self._attempts = Attempts(room, runtime, self._kernel, self.attachment, reset_all, self)
         self._liveness = Liveness(room.id, store)
         self._history = History(room, store)
-        self._flights = Flights(room, runtime, self._recorder, self._kernel, self.spawn, self._flight_ended, self.check)
+        self._colab = ColabRequests(room, runtime, self._recorder, blobs, secrets, self.spawn, self._runs_now)
+        self._flights = Flights(
+            room,
+            runtime,
+            self._recorder,
+            self._kernel,
+            self.spawn,
+            self._flight_ended,
+            self.check,
+            self._colab.input_opened,
+        )
+        self._invocations = Invocations(runtime, self._invoked)
         self._meters = Meters(room, cell_of_run, self._model_changed)
         self._left = read_left(room.doc, _now())
         running = self._left.running.run if self._left.running is not None else None
@@ -145,7 +163,7 @@ class Executions:
         done: anyio.Event | None = None
         match command:
             case RunCells(cells, sources):
-                self._run(self._resolve(cells, sources), user)
+                self._run(self._resolve(cells, sources), user, command.connection)
             case CancelRuns(cells):
                 self._do(rules.CancelWaiting("all" if cells == "all" else frozenset(cells), user.name))
             case Interrupt():
@@ -160,6 +178,13 @@ class Executions:
                 self._clear(notebook.code_cells(self._room.doc) if cells == "all" else cells)
             case AnswerInput(cell, value):
                 self._flights.answer(cell, value)
+                self._colab.input_closed()
+            case Invoke():
+                self._invoke(command, user, answer)
+                return None
+            case ColabReply():
+                self._colab.answered(command)
+                return None
             case Complete() | Inspect():
                 if self._state.status in ("idle", "busy"):
                     self.spawn(self._questions.ask, command, answer, self._flights.current is not None)
@@ -207,11 +232,11 @@ class Executions:
             raise CommandRefused("Somebody changed this cell just now; look at it and run it again.")
         return chosen
 
-    def _run(self, cells: Iterable[CellId], user: User) -> None:
+    def _run(self, cells: Iterable[CellId], user: User, connection: str = "") -> None:
         self._requests += 1
         # No two requests carry the same time: who comes after a crash tells them apart by it.
         now = self._last_requested = max(_now(), self._last_requested + 1)
-        runs = tuple(rules.Run(cell, self._requests, user, now) for cell in cells)
+        runs = tuple(rules.Run(cell, self._requests, user, now, connection) for cell in cells)
         if len(self._state.waiting) + len(runs) > _MAX_QUEUE:
             raise CommandRefused(f"At most {_MAX_QUEUE} cells can wait; cancel some first.")
         self._do(rules.RequestRun(runs))
@@ -321,7 +346,9 @@ class Executions:
             self._do(rules.RunDropped(run.cell, "The cell was deleted, or is no code any more."))
             return
         source = notebook.cell_source(self._room.doc, run.cell)
-        flight = self._flights.begin(run, source, kernel.session, _now(), self._liveness.note_live)
+        asked_by = self._colab.session(run.connection)
+        flight = self._flights.begin(run, source, kernel.session, _now(), self._liveness.note_live, asked_by)
+        self._colab.note(flight.id, Asker(run.cell, run.user, run.connection))
         self._history.begun(flight, kernel.name)
 
     def _ended(self, run: rules.Run, ran: bool, status: str) -> None:
@@ -330,6 +357,8 @@ class Executions:
             return
         state, now = "finished" if status == "ok" else "failed", _now()
         self._history.ended(run.cell, state, status, now)
+        if self._flights.current is not None:
+            self._colab.run_ended(self._flights.current.id, status == "ok")
         self._flights.drop()
         self._recorder.end(run.cell)
         self._recorder.mark(run.cell, state=state, status=status, finished=now, prompt=None)
@@ -341,6 +370,27 @@ class Executions:
         """The process is to end, or has ended: nothing that it still says counts, and nothing is to reach the next."""
         self._flights.forget()
         self._questions.forget()
+        self._colab.forget()
+        self._invocations.forget()
+
+    # -- functions that frames call ----------------------------------------------------------------------------------
+
+    def _invoke(self, command: Invoke, user: User, answer: Callable[[Event], None]) -> None:
+        if self._state.status not in ("idle", "busy"):
+            answer(Refused("The runtime does not run; run the cell again."))
+        elif notebook.cell_type(self._room.doc, command.cell) != "code":
+            answer(Refused("The cell of this output is gone."))
+        else:
+            asker = Asker(command.cell, user, command.connection)
+            self._invocations.begin(command, asker, self._colab.session(command.connection), answer)
+
+    def _invoked(self, id: str, asker: Asker) -> None:
+        self._flights.hear(id, asker.cell)
+        self._colab.note(id, asker)
+
+    def _runs_now(self, id: str) -> bool:
+        flight = self._flights.current
+        return (flight is not None and flight.id == id) or self._invocations.is_open(id)
 
     def _tell(self) -> None:
         told, before = self._events(), self._told
@@ -537,6 +587,9 @@ class Executions:
         content = message.content if isinstance(message.content, Mapping) else {}
         if self._questions.receive(message.channel, message.parent_id, content):
             return
+        self._colab.receive(message)
+        if self._invocations.receive(message) and message.channel == "shell":
+            return
         event = messages.to_event({"header": message.header, "content": message.content})
         if message.channel == "iopub" and not message.parent_id:
             self._kernel_said(event, content)
@@ -607,6 +660,8 @@ class Executions:
         if left is not None:
             flight = resumed(left, notebook.cell_source(self._room.doc, left.run.cell))
             self._flights.resume(flight, left.is_stale)
+            self._colab.note(flight.id, Asker(left.run.cell, left.run.user, ""))
+            self.spawn(self._colab.resume, kernel.id, left.id, heard.cursor)
             self._history.begun(flight, kernel.name)
         self._connect(kernel, heard.cursor)
         self._recorder.use(kernel.session, heard.newest, heard.cursor)

@@ -21,6 +21,7 @@ class Flight:
     started: int
     sent: bool = False
     is_taken_over: bool = False  # a server before us sent it
+    asked_by: str = ""  # Jupyter session of the tab that asked
     count: int | None = None
     heard: int = 0  # messages about it
     replied: str = ""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import anyio
 
 from collab import messages, notebook
+from collab.colab import typed_line
 from collab.events import Notice
 from collab.execution import Run
 from collab.flight import Flight
@@ -48,6 +49,7 @@ class Flights:
         spawn: Callable[..., None],
         ended: Callable[[CellId, str], None],
         check: Callable[[], Coroutine[Any, Any, None]],
+        input_opened: Callable[[CellId], None] = lambda cell: None,
     ) -> None:
         self.current: Flight | None = None
         self.connected = False
@@ -58,6 +60,7 @@ class Flights:
         self._spawn = spawn
         self._ended = ended
         self._check = check
+        self._input_opened = input_opened
         # msg_id -> cell, also of runs that are over: threads go on printing (kernels.md E4).
         self._cells: OrderedDict[str, CellId] = OrderedDict()
         self._settling: dict[str, Flight] = {}
@@ -70,10 +73,19 @@ class Flights:
 
     # -- there and back --------------------------------------------------------------------------------------------
 
-    def begin(self, run: Run, source: str, session: str, now: int, durable: Callable[[], Awaitable[None]]) -> Flight:
-        """`durable` returns when a server that comes next knows that this Notebook is live."""
+    def begin(
+        self,
+        run: Run,
+        source: str,
+        session: str,
+        now: int,
+        durable: Callable[[], Awaitable[None]],
+        asked_by: str = "",
+    ) -> Flight:
+        """`durable` returns when a server that comes next knows that this Notebook is live; `asked_by` is the Jupyter
+        session of the tab that asked."""
         started = self._last_started = max(now, self._last_started + 1)
-        flight = self.current = Flight(run, run_id(run.cell, started), source, session, started)
+        flight = self.current = Flight(run, run_id(run.cell, started), source, session, started, asked_by=asked_by)
         self.hear(flight.id, run.cell)
         self._recorder.begin(
             run.cell,
@@ -130,6 +142,9 @@ class Flights:
         if flight is None or flight.run.cell != cell or not isinstance(prompt, str):
             raise CommandRefused("Nothing waits for this answer any more; somebody else may have given it.")
         asked = json.loads(prompt)
+        if asked.get("line"):  # a running command echoes by itself, and reads on
+            self._runtime.send("stdin", "input_reply", f"answer-{secrets.token_hex(8)}", typed_line(value))
+            return
         shown = "········" if asked.get("password") else value
         text = f"{asked.get('text', '')}{notebook.clean(shown)}\n"
         self._recorder.receive(cell, messages.Stream("stdout", text))
@@ -149,7 +164,7 @@ class Flights:
 
     def _send_execute(self, flight: Flight) -> None:
         flight.sent = True
-        self._runtime.send("shell", "execute_request", flight.id, flight.request)
+        self._runtime.send("shell", "execute_request", flight.id, flight.request, session=flight.asked_by)
 
     async def _interrupt(self, flight: Flight, kernel: Kernel) -> None:
         """Between requests a kernel takes no interrupt: this one waits until the run is under way (kernels.md I2)."""
@@ -288,6 +303,7 @@ class Flights:
         match message.channel, event:
             case "stdin", messages.Prompt(text, password):
                 # A replay brings a question again that was answered before a crash.
+                self._input_opened(cell)
                 if self._recorder.marked(cell, "asked") != message.id:
                     prompt = json.dumps({"text": text[:_MAX_PROMPT_CHARS], "password": password})
                     self._recorder.mark(cell, prompt=prompt, asked=message.id)

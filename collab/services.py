@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from collab.auth import Auth
 from collab.config import Config
 from collab.rooms import Rooms
+from collab.secrets import Secrets
 from collab.store.blobs import Blobs
 from collab.store.store import Store
 
@@ -16,3 +17,4 @@ class Services:
     blobs: Blobs
     rooms: Rooms
     auth: Auth
+    secrets: Secrets

@@ -15,6 +15,7 @@ from collab.commands import (
     CancelRuns,
     ChooseRuntime,
     ClearOutputs,
+    ColabReply,
     Command,
     Compare,
     Complete,
@@ -22,6 +23,7 @@ from collab.commands import (
     ExtendRuntime,
     Inspect,
     Interrupt,
+    Invoke,
     ResetAllRuntimes,
     ResetRuntime,
     Restart,
@@ -50,6 +52,8 @@ _DOING: Final[dict[type[Command], str]] = {
     AttachRuntime: "Attaching a Jupyter server",
     DetachRuntime: "Detaching a Jupyter server",
     Compare: "Comparing the notebook",
+    Invoke: "Calling a function of the runtime",
+    ColabReply: "Answering the runtime",
 }
 
 

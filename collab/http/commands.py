@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from collab.commands import ROLE_FOR, BadCommand, Compare, Complete, Inspect, parse_command
+from collab.commands import ROLE_FOR, BadCommand, ColabReply, Compare, Complete, Inspect, Invoke, parse_command
 from collab.events import Event, Refused
 from collab.http._request import access_of, object_of, services_of
 from collab.model import Role
@@ -27,7 +27,7 @@ async def command(request: Request) -> Response:
         raise HTTPException(400, str(error)) from error
     if not allows(access.role, parsed):
         raise HTTPException(403, refusal(access.role, parsed, ROLE_FOR[type(parsed)]))
-    if isinstance(parsed, (Compare, Complete, Inspect)):
+    if isinstance(parsed, (Compare, Complete, Inspect, Invoke, ColabReply)):
         raise HTTPException(400, "The answer to this command comes as an event; send it on the socket.")
     async with services_of(request).rooms.use(access.notebook.id) as room:
         if room.runs is None:

@@ -109,6 +109,23 @@ _STEPS: Final = (
     ) STRICT;
     CREATE INDEX executed_by_notebook ON executed (notebook, id);
     """,
+    # Secrets of people, encrypted before they come here, and which notebooks may read each.
+    """
+    CREATE TABLE secrets (
+        user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        value BLOB NOT NULL,
+        changed TEXT NOT NULL,
+        PRIMARY KEY (user, name)
+    ) STRICT;
+    CREATE TABLE secret_grants (
+        user TEXT NOT NULL,
+        name TEXT NOT NULL,
+        notebook TEXT NOT NULL REFERENCES notebooks (id) ON DELETE CASCADE,
+        PRIMARY KEY (user, name, notebook),
+        FOREIGN KEY (user, name) REFERENCES secrets (user, name) ON DELETE CASCADE
+    ) STRICT;
+    """,
 )
 SCHEMA: Final = len(_STEPS)
 

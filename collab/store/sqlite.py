@@ -21,6 +21,7 @@ from collab.store import _log
 from collab.store._library import SQLiteLibrary
 from collab.store._people import SQLitePeople
 from collab.store._runs import SQLiteRuns
+from collab.store._secrets import SQLiteSecrets
 from collab.store.migrations import migrate
 from collab.store.store import Log, LogEntry, StoreError
 
@@ -55,10 +56,11 @@ class Database:
         return await _in_thread(self._writer, lambda db: _transaction(db, change))
 
 
-class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns):
+class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
     def __init__(self, database: Database) -> None:
         SQLiteLibrary.__init__(self, database)
         SQLiteRuns.__init__(self, database)
+        SQLiteSecrets.__init__(self, database)
         self._database = database
         self._waiting: list[_Append] = []
         self._wake = asyncio.Event()

@@ -15,6 +15,7 @@ from collab.commands import (
     CancelRuns,
     ChooseRuntime,
     ClearOutputs,
+    ColabReply,
     Command,
     Compare,
     Complete,
@@ -22,6 +23,7 @@ from collab.commands import (
     ExtendRuntime,
     Inspect,
     Interrupt,
+    Invoke,
     ResetAllRuntimes,
     ResetRuntime,
     Restart,
@@ -72,6 +74,12 @@ GOOD: list[tuple[dict[str, Any], Command]] = [
     ({"type": "attach_runtime", "url": " http://h:1 ", "token": "s3"}, AttachRuntime("http://h:1", "s3")),
     ({"type": "detach_runtime"}, DetachRuntime()),
     ({"type": "compare", "state": "AA==", "sources": {"a": "ff"}}, Compare(b"\0", {CellId("a"): "ff"})),
+    (
+        {"type": "invoke", "request": 3, "cell": "a", "name": "f'", "args": '["\\\\"]', "kwargs": "{}"},
+        Invoke(3, CellId("a"), "f'", '["\\\\"]', "{}"),
+    ),
+    ({"type": "colab_reply", "reply": 1, "value": "null"}, ColabReply(1, "null")),
+    ({"type": "colab_reply", "reply": 1, "error": "No."}, ColabReply(1, None, "No.")),
 ]
 
 BAD: list[object] = [
@@ -98,6 +106,13 @@ BAD: list[object] = [
     {"type": "complete", "request": 1, "code": "x", "cursor": 1.5},
     {"type": "complete", "request": 2**53, "code": "x", "cursor": 1},
     {"type": "inspect", "request": 1, "code": "x" * (commands.MAX_CODE_CHARS + 1), "cursor": 0},
+    *(
+        {"type": "invoke", "request": 3, "cell": "a", "name": "f", "args": args, "kwargs": kwargs}
+        for args, kwargs in (("[", "{}"), ("{}", "{}"), ("[]", "[]"), ("[NaN]", "{}"), ("[" * 100_000, "{}"), ([], "{}"))
+    ),
+    {"type": "invoke", "request": 3, "cell": "a", "name": "f" * 1001, "args": "[]", "kwargs": "{}"},
+    *({"type": "colab_reply", "reply": 1, "value": value} for value in (None, "", "[1", "NaN", "[" * 100_000, 3)),
+    {"type": "colab_reply", "value": "1"},
 ]
 
 
