@@ -4,12 +4,24 @@
  */
 import "./frame.css";
 import { createOutputArea } from "./area";
+import { sayBlocked } from "./blocked";
+import { catchDownloads } from "./downloads";
 import { FEATURES } from "./features";
+import { holdFocus, sayActs } from "./focus";
 import { observeHeight } from "./height";
 import { writeIntoArea } from "./html";
 import { returnKeys } from "./keys";
 import { catchLinks } from "./links";
-import { type FrameMessage, type Hello, type PageMessage, PROTOCOL, parsePageMessage } from "./protocol";
+import { catchPopups } from "./popups";
+import {
+  type FrameMessage,
+  type Hello,
+  MAX_NAME_LENGTH,
+  type PageMessage,
+  PROTOCOL,
+  parsePageMessage,
+} from "./protocol";
+import { redirectScripts } from "./scripts";
 import { provideStorage } from "./storage";
 import { applyTheme } from "./theme";
 
@@ -17,7 +29,9 @@ const [nonce = "", pageOrigin = ""] = splitOnce(location.hash.slice(1));
 
 if (nonce !== "" && URL.canParse(pageOrigin) && parent !== window) {
   provideStorage(window);
+  holdFocus(window);
   writeIntoArea();
+  redirectScripts();
   window.addEventListener("message", onInit);
   parent.postMessage({ v: 1, t: "hello", protocol: PROTOCOL, nonce } satisfies Hello, pageOrigin);
 }
@@ -43,11 +57,19 @@ function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): vo
   document.title = init.title;
   applyTheme(init.theme);
   const height = observeHeight(init.maxHeight, (px) => send({ v: 1, t: "height", px }));
-  catchLinks((url) => send({ v: 1, t: "openLink", url }));
+  const openLink = (url: string): void => send({ v: 1, t: "openLink", url });
+  const saveFile = (name: string, bytes: ArrayBuffer): void =>
+    send({ v: 1, t: "saveFile", name: name.slice(0, 4 * MAX_NAME_LENGTH), bytes }, [bytes]);
+  catchDownloads(window, saveFile, openLink);
+  catchLinks(openLink);
+  catchPopups(window, openLink);
+  sayActs(window, () => send({ v: 1, t: "acted" }));
+  if (init.class === "stored") sayBlocked(document, (host) => send({ v: 1, t: "blocked", host }));
   returnKeys((key) => send({ v: 1, t: "key", key }));
   const area = createOutputArea(body, {
     isLive: init.class === "live",
-    saveFile: (name, bytes) => send({ v: 1, t: "saveFile", name, bytes }, [bytes]),
+    saveFile,
+    openLink,
     log: (level, text) => send({ v: 1, t: "log", level, text: text.slice(0, 2_000) }),
     onIdle: () => {
       height.check();

@@ -12,6 +12,7 @@ export const MAX_HEIGHT_PX = 10_000;
 export const MAX_URL_LENGTH = 2_048;
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 export const MAX_NAME_LENGTH = 200;
+export const MAX_HOST_LENGTH = 261; // a name and its port
 export const MAX_LOG_LENGTH = 2_048;
 
 export type FrameClass = "live" | "stored";
@@ -58,6 +59,10 @@ export type FrameMessage =
   | { v: 1; t: "height"; px: number }
   | { v: 1; t: "ready" }
   | { v: 1; t: "pong" }
+  /** The reader pressed a button or a key in the frame. */
+  | { v: 1; t: "acted" }
+  /** The policy of a stored output kept it from loading something of `host`. */
+  | { v: 1; t: "blocked"; host: string }
   | { v: 1; t: "openLink"; url: string }
   | { v: 1; t: "saveFile"; name: string; bytes: ArrayBuffer }
   | { v: 1; t: "key"; key: FrameKey }
@@ -112,6 +117,10 @@ export function parseFrameMessage(value: unknown): FrameMessage | null {
       return { v: 1, t: "ready" };
     case "pong":
       return { v: 1, t: "pong" };
+    case "acted":
+      return { v: 1, t: "acted" };
+    case "blocked":
+      return isText(value.host, MAX_HOST_LENGTH) ? { v: 1, t: "blocked", host: value.host } : null;
     case "openLink":
       return isText(value.url, MAX_URL_LENGTH) ? { v: 1, t: "openLink", url: value.url } : null;
     case "saveFile": {

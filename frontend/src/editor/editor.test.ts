@@ -70,6 +70,7 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     onEvent: () => () => {},
     setPresence: (change) => void told.push(change),
     sources: async () => ({}),
+    ranHere: () => false,
     recoveredTaken: () => {},
     retryNow: () => {},
     close: () => {},

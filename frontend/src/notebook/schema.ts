@@ -37,6 +37,8 @@ export interface RunMark {
   /** The kernel process it ran in; empty for marks that came with a file. */
   readonly session: string;
   readonly status: string;
+  /** The outputs there are still those of the run before. */
+  readonly isStale: boolean;
   readonly prompt: { readonly text: string; readonly password: boolean } | null;
 }
 
@@ -153,6 +155,7 @@ export function runOf(nb: Notebook, id: string): RunMark | null {
     sourceSha256: text(get("source_sha256")),
     session: text(get("session")),
     status: text(get("status")),
+    isStale: get("stale") === true,
     prompt: promptOf(get("prompt")),
   };
 }

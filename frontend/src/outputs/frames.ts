@@ -4,17 +4,17 @@
  */
 import type { FrameClass, FrameKey, Theme } from "../../frame/protocol";
 import { guardFocus } from "./focus_guard";
-import { CellFrame, type FrameHost } from "./frame";
+import { CellFrame } from "./frame";
+import type { FrameHost } from "./frame_host";
 import { openHeights } from "./heights";
 import { isBase64 } from "./mimes";
 import { type Placement, placeFrame } from "./placement";
 import type { Relay } from "./relay";
+import { createRemoteContent } from "./remote_content";
+import { createWatchdog } from "./watchdog";
 
 const MOST_LIVE = 30;
 const NEAR = "150% 0px";
-const PING_EVERY_MS = 2_000;
-const PONG_WITHIN_MS = 5_000;
-const WAIT_MS = 15_000;
 
 export interface FramesOptions {
   notebookId: string;
@@ -22,6 +22,10 @@ export interface FramesOptions {
   /** `http://{label}.localhost:8888`; empty where frames come from the page's own host. */
   originTemplate: string;
   pageOrigin: string;
+  /** The operator says that the template's hosts are of another site than the page's, whatever their names look like. */
+  isCrossSite?: boolean;
+  /** Whether this person may run code now; without it nobody may. */
+  mayRun?(): boolean;
   /** A key that a frame passes back: Escape leaves it, the others are the page's own actions. */
   onKey?(cellId: string, key: FrameKey): void;
   /** Something the reader should be told that belongs to no single output. */
@@ -33,6 +37,8 @@ export interface FramesOptions {
 export interface Frames {
   open(cellId: string, parent: HTMLElement): CellFrame;
   close(frame: CellFrame): void;
+  /** What `mayRun` says may have changed. */
+  roleChanged(): void;
   destroy(): void;
 }
 
@@ -43,18 +49,19 @@ export function createFrames(options: FramesOptions): Frames {
   // Emptied when `{label}.localhost` does not answer in this browser; frames then come from the page's own host.
   let template = options.originTemplate;
   let hasAnswered = false;
-  let watchdog: number | null = null;
-  let suspect: { frame: CellFrame; notice: HTMLElement } | null = null;
-  let waitUntil = 0;
   const relays = options.relays ?? [];
 
   const host: FrameHost = {
     pageOrigin: options.pageOrigin,
     theme,
-    placement: (kind: FrameClass): Placement => placeFrame(template, options.labels[kind], page),
+    placement: (kind: FrameClass): Placement => placeFrame(template, options.labels[kind], page, options.isCrossSite),
     load: (blob) => loadBlob(options.notebookId, blob),
     height: (cellId) => heights.get(cellId),
     setHeight: (cellId, px) => heights.set(cellId, px),
+    mayRun: () => options.mayRun?.() ?? false,
+    loadsRemote: () => remote.isAllowed,
+    onBlocked: (frame, where) => remote.blocked(frame, where),
+    onActed: (frame) => focusGuard.acted(frame),
     onKey(cellId, key) {
       if (key === "Escape") leaveFrame(cellId);
       options.onKey?.(cellId, key);
@@ -62,7 +69,7 @@ export function createFrames(options: FramesOptions): Frames {
     onLog: (cellId, level, text) => options.onLog?.(cellId, level, text),
     onMount(frame) {
       makeRoom(frame);
-      watch();
+      watchdog.wake();
     },
     onSilent(frame) {
       if (hasAnswered || template === "") return false;
@@ -106,7 +113,9 @@ export function createFrames(options: FramesOptions): Frames {
 
   const onMessage = (event: MessageEvent): void => {
     if (event.source === null || event.source === window) return;
-    const frame = all().find((candidate) => candidate.window === event.source);
+    // Also of frames that an output made inside its own: their noise is the output's.
+    const source = childOfPage(event.source);
+    const frame = all().find((candidate) => candidate.window === source);
     if (frame === undefined) return;
     frame.receiveWindowMessage(event);
     if (frame.phase === "running") hasAnswered = true;
@@ -135,66 +144,14 @@ export function createFrames(options: FramesOptions): Frames {
   };
   document.addEventListener("securitypolicyviolation", onViolation);
 
-  const focusGuard = guardFocus(all);
-
-  // Pings go out while the tab is visible; one late answer may be the page's own doing, two ticks are not.
-  const tick = (): void => {
-    const now = performance.now();
-    if (document.hidden) {
-      for (const frame of all()) frame.pingAt = null;
-      return;
+  const focusGuard = guardFocus(all, (frame) => frame.grantAccess());
+  const watchdog = createWatchdog(all, isLive);
+  const remote = createRemoteContent(() => {
+    for (const frame of all().filter((candidate) => candidate.kind === "stored" && isLive(candidate))) {
+      frame.unmount();
+      frame.mount();
     }
-    const silent: CellFrame[] = [];
-    for (const frame of all()) {
-      if (frame.phase !== "running") continue;
-      if (frame.pingAt === null) frame.ping(now);
-      else if (now - frame.pingAt > PONG_WITHIN_MS && ++frame.missedTicks >= 2) silent.push(frame);
-    }
-    if (suspect !== null && !silent.includes(suspect.frame)) dropSuspect();
-    if (silent.length > 0 && suspect === null && now > waitUntil) accuse(silent);
-    if (!all().some(isLive)) unwatch();
-  };
-
-  const watch = (): void => {
-    watchdog ??= window.setInterval(tick, PING_EVERY_MS);
-  };
-
-  const unwatch = (): void => {
-    if (watchdog !== null) clearInterval(watchdog);
-    watchdog = null;
-  };
-
-  const dropSuspect = (): void => {
-    suspect?.notice.remove();
-    suspect = null;
-  };
-
-  /** Frames of one site share a process: all of them fall silent, and the last that was active is the likely cause. */
-  const accuse = (silent: CellFrame[]): void => {
-    const [frame] = silent.sort((a, b) => b.activeAt - a.activeAt);
-    if (frame === undefined) return;
-    const notice = frame.ask("This output does not respond.", [
-      {
-        label: "Wait",
-        run: () => {
-          suspect = null;
-          waitUntil = performance.now() + WAIT_MS;
-        },
-      },
-      {
-        label: "Stop",
-        run: () => {
-          suspect = null;
-          const siblings = all().filter((other) => other !== frame && isLive(other) && other.kind === frame.kind);
-          // A new frame on the site would time out while a frozen one lives, so all go first.
-          frame.stop("Output stopped: it did not respond.", "Draw again");
-          for (const other of siblings) other.unmount();
-          for (const other of siblings) if (other.isNear) other.mount();
-        },
-      },
-    ]);
-    suspect = { frame, notice };
-  };
+  });
 
   const leaveFrame = (cellId: string): void => {
     const frame = all().find((candidate) => candidate.cellId === cellId);
@@ -215,12 +172,16 @@ export function createFrames(options: FramesOptions): Frames {
     close(frame) {
       observer.unobserve(frame.element);
       frames.delete(frame.element);
-      if (suspect?.frame === frame) dropSuspect();
+      watchdog.forget(frame);
+      remote.forget(frame);
       frame.destroy();
+    },
+    roleChanged() {
+      for (const frame of all()) frame.lookAtAccess();
     },
     destroy() {
       for (const frame of all()) this.close(frame);
-      unwatch();
+      watchdog.destroy();
       observer.disconnect();
       themeObserver.disconnect();
       scheme.removeEventListener("change", onScheme);
@@ -230,6 +191,17 @@ export function createFrames(options: FramesOptions): Frames {
       heights.destroy();
     },
   };
+}
+
+/** The window of the page's own iframe that holds `source`, however deep. */
+function childOfPage(source: MessageEventSource): MessageEventSource | null {
+  if (!("parent" in source)) return null;
+  let at: Window = source;
+  while (at.parent !== window) {
+    if (at.parent === null || at.parent === at) return null; // a frame that is gone; a window that is none of ours
+    at = at.parent;
+  }
+  return at;
 }
 
 function theme(): Theme {

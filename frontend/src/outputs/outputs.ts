@@ -8,7 +8,8 @@ import { observeOrder, observeOutputs, observeRun } from "../notebook/observe";
 import { type Output, orderedIds, outputsOf, type RunMark, runOf } from "../notebook/schema";
 import type { Session } from "../session/session";
 import { errorElement, imageElement, plainElement, rasterData, streamView } from "./drawing";
-import type { CellFrame, FrameItem } from "./frame";
+import type { CellFrame } from "./frame";
+import type { FrameItem } from "./frame_item";
 import { blobUrl, type Frames } from "./frames";
 import { chooseMime, isRaster, needsFrame } from "./mimes";
 
@@ -82,8 +83,14 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
       };
     }
     const session_ = session.store.getState().runtime.session;
-    const isLive = run !== null && run.session !== "" && run.session === session_;
-    frame.show(outputs.map(frameItem), isLive ? "live" : "stored", `${run?.session}:${run?.started}`);
+    const isCurrent = run !== null && run.session !== "" && run.session === session_;
+    // What stays from before until a run's first output may have come with a file: it is not this kernel's.
+    const isLive = isCurrent && !run.isStale;
+    frame.show(outputs.map(frameItem), isLive ? "live" : "stored", {
+      id: `${run?.session}:${run?.started}`,
+      isOwn: isLive && run.state !== "queued" && session.ranHere(cellId),
+      isCurrent,
+    });
   };
 
   /** While a run clears and writes, the area keeps its height, so that what is below stays where it is. */
@@ -108,7 +115,7 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   };
 
   const label = (): void => {
-    frame?.setTitle(`Output of cell ${orderedIds(notebook).indexOf(cellId) + 1}`);
+    frame?.setNumber(orderedIds(notebook).indexOf(cellId) + 1);
   };
 
   const plan = (): void => {

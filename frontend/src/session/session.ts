@@ -11,6 +11,7 @@ import { createComparing } from "./comparing.ts";
 import { type Event, parseEvent } from "./events.ts";
 import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
 import { createOutgoing } from "./outgoing.ts";
+import { createOwnRuns } from "./own_runs.ts";
 import { peopleOf, samePeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
 import { browserStorage, keepRecovered, noteUnsaved, readRecovered, recover } from "./recovered.ts";
@@ -51,6 +52,7 @@ export function openSession(options: SessionOptions): Session {
   const store = createStore<SessionState>(() => stateAtFirst(readRecovered(storage, options.notebookId)));
   const listeners = new Set<(event: Event) => void>();
   const asks = createAsks();
+  const ownRuns = createOwnRuns(notebook, () => store.getState().user?.id ?? null);
   const remote = Symbol("server");
 
   let state = saving.NOTHING_SENT;
@@ -221,6 +223,7 @@ export function openSession(options: SessionOptions): Session {
   };
 
   const emit = (event: Event): void => {
+    if (event.type === "refused" && event.request !== null) ownRuns.refused(event.request);
     if (asks.hear(event)) return;
     for (const listener of [...listeners]) listener(event);
   };
@@ -359,6 +362,7 @@ export function openSession(options: SessionOptions): Session {
     request += 1;
     if (live) outgoing.flush();
     const mine = request;
+    ownRuns.sent(command, mine);
     if (!live || !socket.send(commandFrame({ ...command, request: mine }))) {
       const reason =
         "You are offline: nothing was run or changed on the runtime. Try again when the connection is back.";
@@ -402,6 +406,7 @@ export function openSession(options: SessionOptions): Session {
       awareness.setLocalState({ ...awareness.getLocalState(), ...change });
     },
     sources,
+    ranHere: (cellId) => ownRuns.isOwn(cellId),
     recoveredTaken() {
       const taken = store.getState().recovered.map((item) => ({ ...item, taken: true }));
       store.setState({ recovered: keepRecovered(storage, options.notebookId, taken) });

@@ -76,6 +76,8 @@ export interface Session {
   setPresence(change: Partial<PresenceState>): void;
   /** SHA-256 (hex) of each cell's source; cells that are gone are left out. */
   sources(ids: readonly string[]): Promise<Record<string, string>>;
+  /** Whether this tab asked for the newest run of the cell. */
+  ranHere(cellId: string): boolean;
   /** The recovered work is in its person's hands now. */
   recoveredTaken(): void;
   retryNow(): void;

@@ -63,6 +63,8 @@ export function NotebookPage({ id, me, nonce }: Props) {
   }
 }
 
+const RUNNING_ROLES: readonly string[] = ["runner", "editor", "owner"];
+
 function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const session = openSession({
@@ -77,8 +79,13 @@ function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
     labels: info.output_label,
     originTemplate,
     pageOrigin: location.origin,
+    isCrossSite: document.querySelector<HTMLMetaElement>('meta[name="output-cross-site"]')?.content === "1",
+    mayRun: () => RUNNING_ROLES.includes(session.store.getState().role ?? ""),
     onNotice: alarm,
     onKey: (cell, key) => followKey(bench, cell, key),
+  });
+  session.store.subscribe((state, before) => {
+    if (state.role !== before.role) frames.roleChanged();
   });
   const bench = createBench({ session, frames, nonce });
   return bench;

@@ -1,0 +1,66 @@
+/**
+ * Everything that goes to one document of a frame, over its port and strictly in order, also behind outputs whose blobs
+ * are still on their way. What waits here is what the page itself said; a frame cannot make it longer.
+ */
+import type { PageMessage } from "../../frame/protocol";
+import { appendedText, type FrameItem, isSameItem } from "./frame_item";
+
+export interface Outbox {
+  post(message: PageMessage, transfer?: Transferable[]): void;
+  /** Sends what the document does not show yet, by position: keep, append, replace, add, clear. */
+  show(items: readonly FrameItem[]): void;
+}
+
+export function createOutbox(
+  port: MessagePort,
+  load: (blob: { sha256: string; mime: string }) => Promise<string>,
+): Outbox {
+  const sent: { key: number; item: FrameItem }[] = [];
+  let nextKey = 0;
+  let tail: Promise<void> = Promise.resolve();
+
+  const post = (message: PageMessage, transfer: Transferable[] = []): void => {
+    tail = tail.then(() => port.postMessage(message, transfer));
+  };
+
+  const postOutput = (op: "add" | "replace", key: number, { output, blob }: FrameItem): void => {
+    if (blob === null || output.kind !== "data") {
+      post({ v: 1, t: "output", op, key, output });
+      return;
+    }
+    const loading = load(blob);
+    tail = tail.then(async () => {
+      const whole = await loading.then(
+        (value) => ({ ...output, value }),
+        () => ({ kind: "stream", name: "stderr", text: "This output could not be fetched from the server." }) as const,
+      );
+      port.postMessage({ v: 1, t: "output", op, key, output: whole } satisfies PageMessage);
+    });
+  };
+
+  return {
+    post,
+    show(items) {
+      if (items.length === 0) {
+        if (sent.length > 0) post({ v: 1, t: "output", op: "clear", key: null });
+        sent.length = 0;
+        return;
+      }
+      for (const [index, item] of items.entries()) {
+        const before = sent[index];
+        if (before === undefined) {
+          const key = nextKey++;
+          sent.push({ key, item });
+          postOutput("add", key, item);
+          continue;
+        }
+        if (isSameItem(before.item, item)) continue;
+        const grown = appendedText(before.item, item);
+        before.item = item;
+        if (grown === null) postOutput("replace", before.key, item);
+        else post({ v: 1, t: "output", op: "append", key: before.key, text: grown });
+      }
+      for (const { key } of sent.splice(items.length)) post({ v: 1, t: "output", op: "clear", key });
+    },
+  };
+}
