@@ -7,6 +7,7 @@ import type { Action } from "./actions/action.ts";
 import { editActions } from "./actions/edit.ts";
 import { extendActions } from "./actions/extend.ts";
 import { fileActions } from "./actions/file.ts";
+import { formActions } from "./actions/form.ts";
 import { helpActions } from "./actions/help.ts";
 import { insertActions } from "./actions/insert.ts";
 import { paneActions } from "./actions/panes.ts";
@@ -23,6 +24,7 @@ export const ACTIONS: readonly Action[] = [
   ...viewActions,
   ...paneActions,
   ...insertActions,
+  ...formActions,
   ...runtimeActions,
   ...runtimeKindActions,
   ...helpActions,
@@ -132,6 +134,8 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
         ],
       },
       LINE,
+      "cell.formOnly",
+      LINE,
       "edit.clearOutput",
       "edit.clearAllOutputs",
     ],
@@ -168,6 +172,8 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       "insert.headingAbove",
       "insert.headingBelow",
       "insert.raw",
+      LINE,
+      "insert.formField",
     ],
   },
   {

@@ -1,6 +1,7 @@
 /** Rows of the View menu: they change only this person's page. */
 
-import { orderedIds } from "../notebook/schema.ts";
+import { hidesCode } from "../forms/code_view.ts";
+import { cellOf, orderedIds } from "../notebook/schema.ts";
 import { type Action, command, everywhere } from "./action.ts";
 import { hasLineNumbers, lineNumbersStore, toggleAllLineNumbers, toggleLineNumbers } from "./line_numbers.ts";
 import { tabFocusStore, toggleTabFocus } from "./tab_focus.ts";
@@ -11,14 +12,16 @@ type Hidden = "hiddenSources" | "hiddenOutputs";
 
 /** Hides all of them, or shows all when all are hidden already. */
 function toggle(bench: Workbench, what: Hidden, ids: readonly string[]): void {
+  // A form hides its code for everyone: then the set holds those that this person sees all the same.
+  const turned = (id: string): boolean => what === "hiddenSources" && hidesCode(cellOf(bench.session.notebook, id));
   bench.view.setState((state: ViewState) => {
-    const hidden = new Set(state[what]);
-    const all = ids.every((id) => hidden.has(id));
+    const chosen = new Set(state[what]);
+    const hide = !ids.every((id) => chosen.has(id) !== turned(id));
     for (const id of ids) {
-      if (all) hidden.delete(id);
-      else hidden.add(id);
+      if (hide !== turned(id)) chosen.add(id);
+      else chosen.delete(id);
     }
-    return what === "hiddenSources" ? { hiddenSources: hidden } : { hiddenOutputs: hidden };
+    return what === "hiddenSources" ? { hiddenSources: chosen } : { hiddenOutputs: chosen };
   });
 }
 

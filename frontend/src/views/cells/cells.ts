@@ -7,6 +7,7 @@ import { atLeast, usableRole } from "../../actions/role.ts";
 import { extend, only, prune, type Selection } from "../../actions/selection.ts";
 import type { CellsView, ViewState, Workbench } from "../../actions/workbench.ts";
 import { perform } from "../../actions.ts";
+import { hidesCode } from "../../forms/code_view.ts";
 import { insertCell, moveCells } from "../../notebook/edits.ts";
 import { observeOrder } from "../../notebook/observe.ts";
 import { cellOf, orderedIds, runOf } from "../../notebook/schema.ts";
@@ -219,7 +220,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
       if (shell === undefined || cell === null) return;
       select(only(id));
       if (cell.type === "markdown") setOpen(id, true);
-      if (view.getState().hiddenSources.has(id)) perform("view.toggleSource", whole());
+      if (view.getState().hiddenSources.has(id) !== hidesCode(cell)) perform("view.toggleSource", whole());
       shell.reveal();
       const editor = editors.ensure(id);
       view.setState({ mode: "edit" });
@@ -255,7 +256,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     const target = event.target instanceof Element ? event.target : null;
     const id = target?.closest<HTMLElement>(".cell")?.dataset["id"];
     if (target === null || id === undefined || event.button !== 0) return;
-    if (target.closest("button, input, a, iframe, .cm-editor, .gap") !== null) {
+    if (target.closest("button, input, select, textarea, label, a, iframe, .cm-editor, .gap") !== null) {
       if (target.closest(".cm-editor") !== null) select(only(id));
       return;
     }

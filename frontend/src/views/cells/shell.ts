@@ -5,6 +5,8 @@
  */
 
 import { atLeast, missingRole, refusalNow, usableRole } from "../../actions/role.ts";
+import { hidesCode, mayHaveForm } from "../../forms/code_view.ts";
+import { createFormSlot } from "../../forms/slot.ts";
 import { observeCell, observeOutputs, observeRun } from "../../notebook/observe.ts";
 import { cellOf, outputsOf, runOf } from "../../notebook/schema.ts";
 import type { Frames } from "../../outputs/frames.ts";
@@ -91,6 +93,13 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     else if (missing === null) on.onStop(id);
   });
   const slot = element("div", { class: "cell-source" });
+  const form = createFormSlot({
+    session,
+    id,
+    onAction: (action) => on.onAction(id, action),
+    onShown: () => draw(),
+  });
+  const sources = element("div", { class: "cell-sources" }, [slot, form.dom]);
   const text = element("div", { class: "cell-text", role: "region", hidden: true });
   const prompt = createInputPrompt((value) => session.send({ type: "answer_input", cell: id, value }));
   const output = element("div", { class: "cell-output", role: "region", hidden: true });
@@ -101,7 +110,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   const dom = element("li", { class: "cell", tabindex: -1, "data-id": id }, [
     element("div", { class: "cell-body" }, [
       gutter.dom,
-      element("div", { class: "cell-main" }, [foldedSource, slot, text, prompt.dom, folded, output]),
+      element("div", { class: "cell-main" }, [foldedSource, sources, text, prompt.dom, folded, output]),
       toolbar.dom,
     ]),
     gap.dom,
@@ -113,6 +122,8 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
 
   const type = () => cellOf(notebook, id)?.type ?? "code";
   const showsSource = (): boolean => type() !== "markdown" || context.openText;
+  /** As the notebook says, or the other way round where this person chose so. */
+  const isCodeHidden = (): boolean => context.hiddenSource !== hidesCode(cellOf(notebook, id));
 
   const drawText = (): void => {
     const cell = cellOf(notebook, id);
@@ -172,8 +183,12 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     setAttribute(output, "aria-busy", now.kind === "running" ? "true" : null);
 
     const source = showsSource();
-    slot.hidden = !source || context.hiddenSource;
-    foldedSource.hidden = !source || !context.hiddenSource;
+    const hidden = isCodeHidden();
+    slot.hidden = !source || hidden;
+    if (revealed) form.update(number, refusalNow(session.store.getState(), "editor"), hidden);
+    const formed = form.isShown();
+    setAttribute(sources, "data-form", formed ? (hidden ? "only" : "beside") : null);
+    foldedSource.hidden = !source || !hidden || formed;
     text.hidden = source;
     setText(foldedSource, cell.type === "code" ? "Code hidden. Show it." : "Source hidden. Show it.");
     const mayEdit = atLeast(usable, "editor");
@@ -223,7 +238,10 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   const stops = [
     observeCell(notebook, id, () => {
       on.onSourceChanged(id);
-      if (slot.hidden !== !showsSource() || dom.dataset["type"] !== type()) draw();
+      const cell = cellOf(notebook, id);
+      const formed = cell !== null && mayHaveForm(cell);
+      const away = !showsSource() || isCodeHidden();
+      if (slot.hidden !== away || dom.dataset["type"] !== type() || (formed && !form.isShown())) draw();
       clearTimeout(textTimer);
       textTimer = window.setTimeout(drawText, 120);
       judge();
@@ -253,6 +271,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     reveal() {
       if (revealed) return;
       revealed = true;
+      draw();
       drawOutputs();
       drawText();
     },
@@ -262,6 +281,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
       clearTimeout(textTimer);
       for (const stop of stops) stop();
       outputs?.destroy();
+      form.destroy();
       gutter.destroy();
       dom.remove();
     },
