@@ -37,6 +37,54 @@ export function createUndo(nb: Notebook): Undo {
   };
 }
 
+/** Brings cells back whole. What somebody set in a cell while it was being deleted went with it, and Yjs brings nothing
+ * back that it came after: the cell would be without its position or type, which the server refuses. */
+class CellsUndo extends Y.UndoManager {
+  override undo(): ReturnType<Y.UndoManager["undo"]> {
+    return this.whole("undoing", () => super.undo());
+  }
+
+  override redo(): ReturnType<Y.UndoManager["redo"]> {
+    return this.whole("redoing", () => super.redo());
+  }
+
+  /** In one transaction, as nobody is to see a cell that lacks something. */
+  private whole(flag: "undoing" | "redoing", step: () => ReturnType<Y.UndoManager["undo"]>): ReturnType<typeof step> {
+    try {
+      return this.doc.transact((transaction) => {
+        const popped = step();
+        if (popped !== null) complete(transaction, popped.deletions);
+        // Yjs asks when the transaction is over, to know which stack it belongs on.
+        this[flag] = true;
+        return popped;
+      }, this);
+    } finally {
+      this[flag] = false;
+    }
+  }
+}
+
+function complete(transaction: Y.Transaction, deletions: Parameters<typeof Y.isDeleted>[0]): void {
+  const missing: Y.Item[] = [];
+  Y.iterateDeletedStructs(transaction, deletions, (item) => {
+    if (item instanceof Y.Item && item.parentSub !== null && item.redone === null) missing.push(item);
+  });
+  for (const { parent, parentSub, content } of missing) {
+    const heir = parent instanceof Y.AbstractType ? heirOf(transaction, parent) : null;
+    if (heir === null || parentSub === null || heir.has(parentSub) || content instanceof Y.ContentType) continue;
+    heir.set(parentSub, content.getContent()[0]);
+  }
+}
+
+/** What a deleted map came back as. */
+function heirOf(transaction: Y.Transaction, map: Y.AbstractType<unknown>): Y.Map<unknown> | null {
+  let item = map._item;
+  if (item === null || item.redone === null) return null;
+  while (item?.redone) item = Y.getItem(transaction.doc.store, item.redone);
+  const type = item === null || item.deleted ? null : typeOf(item);
+  return type instanceof Y.Map ? type : null;
+}
+
 /** Undoing an insertion takes the cell away only while nobody else has written in it: their words are not ours to undo. */
 function structureUndo(nb: Notebook): Y.UndoManager {
   // What was made together with each cell: if the cell stays, so does the text it came with.
@@ -72,7 +120,7 @@ function structureUndo(nb: Notebook): Y.UndoManager {
     return made === undefined || !Y.isDeleted(made, item.id) || !hasForeignText(cell);
   };
 
-  const structure = new Y.UndoManager([nb.cells], {
+  const structure = new CellsUndo([nb.cells], {
     trackedOrigins: new Set([STRUCTURE]),
     captureTimeout: 0,
     deleteFilter: mayDelete,
