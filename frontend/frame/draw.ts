@@ -1,5 +1,6 @@
 /** Draws one data output by its type. What is heavy is loaded when it is first needed. */
 import { imageElement, plainElement, rasterData } from "../src/outputs/drawing";
+import { isLoad, isVega } from "../src/outputs/mimes";
 import { insertHtml, runScript } from "./html";
 import { jsonTree } from "./json";
 import type { FrameOutput, LogLevel } from "./protocol";
@@ -7,57 +8,99 @@ import type { FrameOutput, LogLevel } from "./protocol";
 export interface DrawContext {
   isLive: boolean;
   saveFile(name: string, bytes: ArrayBuffer): void;
+  openLink(url: string): void;
   log(level: LogLevel, text: string): void;
 }
 
-type DataOutput = Extract<FrameOutput, { kind: "data" }>;
+/** What has to end when the output goes. */
+export interface Drawn {
+  destroy(): void;
+}
+
+export type DataOutput = Extract<FrameOutput, { kind: "data" }>;
 
 /** Resolves when the output is drawn, its scripts included. `parent` is empty. */
-export async function drawData(parent: HTMLElement, output: DataOutput, context: DrawContext): Promise<void> {
+export async function drawData(parent: HTMLElement, output: DataOutput, context: DrawContext): Promise<Drawn | null> {
   const { mime, value, plain } = output;
   const metadata = parseFields(output.metadata);
+  const own = fieldsOf(metadata.get(mime));
   switch (mime) {
     case "text/html":
       parent.classList.add("output-html");
-      return insertHtml(parent, value);
+      await insertHtml(parent, value);
+      return null;
     case "application/javascript":
-      return runScript(parent, value);
+      await runScript(parent, value);
+      return null;
+    case "application/vnd.plotly.v1+json": {
+      const { drawPlotly } = await import("./plotly");
+      return drawPlotly(parent, value);
+    }
+    case "application/geo+json": {
+      const { drawGeoJson } = await import("./geojson");
+      return drawGeoJson(parent, value, own, context);
+    }
     case "image/svg+xml":
       parent.classList.add("output-svg");
       await insertHtml(parent, value);
       describeSvg(parent, plain);
-      return;
+      return null;
     case "text/latex": {
       const { drawLatex } = await import("./latex");
-      return drawLatex(parent, value);
+      await drawLatex(parent, value);
+      return null;
     }
     case "text/markdown": {
       parent.classList.add("output-markdown");
       const { renderMarkdown } = await import("../src/outputs/markdown");
-      return renderMarkdown(parent, value, new Map(), { remoteImages: true });
+      await renderMarkdown(parent, value, new Map(), { remoteImages: true });
+      return null;
     }
-    case "application/pdf":
+    case "application/pdf": {
+      const { pdfButton } = await import("./media");
       parent.append(pdfButton(value, context));
-      return;
+      return null;
+    }
     case "text/plain":
       parent.append(plainElement(value));
-      return;
-    default: {
-      const source = rasterData(mime, value);
-      if (source !== null) {
-        parent.append(imageElement(source, mime, plain, metadata));
-      } else if (mime === "application/json" || mime.endsWith("+json")) {
-        const own = fieldsOf(metadata.get(mime));
-        const isOpen = own.get("expanded") ?? metadata.get("expanded");
-        const root = own.get("root") ?? metadata.get("root");
-        parent.append(
-          jsonTree(value, isOpen === true, typeof root === "string" ? root : "root") ?? plainElement(value),
-        );
-      } else {
-        parent.append(plainElement(plain === "" ? value : plain));
-      }
-    }
+      return null;
+    default:
+      return drawOther(parent, output, metadata, own, context);
   }
+}
+
+async function drawOther(
+  parent: HTMLElement,
+  { mime, value, plain }: DataOutput,
+  metadata: Map<string, unknown>,
+  own: Map<string, unknown>,
+  context: DrawContext,
+): Promise<Drawn | null> {
+  if (isVega(mime)) {
+    const { drawVega } = await import("./vega");
+    return drawVega(parent, mime, value, own, context);
+  }
+  if (isLoad(mime)) {
+    await runScript(parent, value);
+    return null;
+  }
+  const [family] = mime.split("/");
+  if (family === "audio" || family === "video") {
+    const { mediaElement } = await import("./media");
+    parent.append(mediaElement(mime, value, plain));
+    return null;
+  }
+  const source = rasterData(mime, value);
+  if (source !== null) {
+    parent.append(imageElement(source, mime, plain, metadata));
+  } else if (mime === "application/json" || mime.endsWith("+json")) {
+    const isOpen = own.get("expanded") ?? metadata.get("expanded");
+    const root = own.get("root") ?? metadata.get("root");
+    parent.append(jsonTree(value, isOpen === true, typeof root === "string" ? root : "root") ?? plainElement(value));
+  } else {
+    parent.append(plainElement(plain === "" ? value : plain));
+  }
+  return null;
 }
 
 function describeSvg(parent: HTMLElement, plain: string): void {
@@ -65,19 +108,6 @@ function describeSvg(parent: HTMLElement, plain: string): void {
   if (svg === null || svg.hasAttribute("aria-label") || svg.querySelector("title") !== null) return;
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", plain === "" ? "Image" : plain);
-}
-
-function pdfButton(base64: string, context: DrawContext): HTMLElement {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "save";
-  button.textContent = "Save PDF";
-  button.addEventListener("click", () => {
-    const binary = atob(base64.replace(/\s+/g, ""));
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-    context.saveFile("output.pdf", bytes.buffer);
-  });
-  return button;
 }
 
 function parseFields(text: string): Map<string, unknown> {
@@ -88,6 +118,6 @@ function parseFields(text: string): Map<string, unknown> {
   }
 }
 
-function fieldsOf(value: unknown): Map<string, unknown> {
+export function fieldsOf(value: unknown): Map<string, unknown> {
   return new Map(typeof value === "object" && value !== null ? Object.entries(value) : []);
 }

@@ -10,11 +10,7 @@ export function observeHeight(maxHeight: number, report: (px: number) => void): 
   let isPlanned = false;
   const measure = (): void => {
     isPlanned = false;
-    let height = 0;
-    for (const part of document.body.children) {
-      // What output code puts into the body counts, unless it floats above the rest.
-      if (part.id.startsWith("output-") || isInFlow(part)) height += part.getBoundingClientRect().height;
-    }
+    const height = contentHeight(document.body);
     const px = Math.min(Math.ceil(height), maxHeight);
     document.documentElement.classList.toggle("scrolls", height > maxHeight);
     if (px === last) return;
@@ -31,8 +27,12 @@ export function observeHeight(maxHeight: number, report: (px: number) => void): 
     }, LATE_MS);
   };
   const observer = new ResizeObserver(plan);
+  const texts = new MutationObserver(plan);
   const observeParts = (): void => {
-    for (const part of document.body.children) observer.observe(part);
+    for (const part of document.body.childNodes) {
+      if (part instanceof Element) observer.observe(part);
+      else if (part instanceof Text) texts.observe(part, { characterData: true });
+    }
     plan();
   };
   new MutationObserver(observeParts).observe(document.body, { childList: true });
@@ -41,7 +41,25 @@ export function observeHeight(maxHeight: number, report: (px: number) => void): 
   return { check: plan };
 }
 
+/** Down to the lowest part in the body's flow: what output code puts beside our own areas counts, bare text too. */
+function contentHeight(body: HTMLElement): number {
+  const { top } = body.getBoundingClientRect();
+  let bottom = top;
+  for (const part of body.childNodes) {
+    if (part instanceof Element && isInFlow(part)) bottom = Math.max(bottom, part.getBoundingClientRect().bottom);
+    if (part instanceof Text && part.data.trim() !== "") bottom = Math.max(bottom, textBottom(part));
+  }
+  return bottom - top;
+}
+
+function textBottom(text: Text): number {
+  const range = document.createRange();
+  range.selectNode(text);
+  return range.getBoundingClientRect().bottom;
+}
+
+/** What floats above the rest does not count. */
 function isInFlow(part: Element): boolean {
-  const { position, float } = getComputedStyle(part);
-  return (position === "static" || position === "relative") && float === "none";
+  const { position, float, display } = getComputedStyle(part);
+  return (position === "static" || position === "relative") && float === "none" && display !== "none";
 }
