@@ -15,6 +15,8 @@ from typing import Final, Protocol
 import anyio
 from anyio.lowlevel import checkpoint
 
+from collab.comm_asks import CommAsk, CommSent, parse_comm
+from collab.comm_lane import CommLane
 from collab.commands import BadCommand, Command, parse_command, request_of, stamped
 from collab.events import Event, Refused, RoleChanged
 from collab.model import MAX_DOCUMENT_BYTES, MAX_PRESENCE_BYTES, MAX_UPDATE_BYTES, Role, User
@@ -27,12 +29,14 @@ from collab.wire import (
     AwarenessFrame,
     BadFrame,
     CommandFrame,
+    CommFrame,
     Presence,
     QueryAwareness,
     SyncStep1,
     SyncStep2,
     SyncUpdate,
     awareness,
+    comm_frame,
     event_frame,
     parse_frame,
 )
@@ -41,6 +45,7 @@ from collab.wire import (
 # uvicorn refuses by itself, as it has the same limit, a browser would come back with the same.
 MAX_FRAME_BYTES: Final = 2 * MAX_DOCUMENT_BYTES
 _MAX_COMMAND_BYTES: Final = 2 << 20  # code, or a hash for every cell
+_MAX_COMM_BYTES: Final = 15 << 20  # a file that somebody chose for a widget
 _MAX_AWARENESS_BYTES: Final = 256 << 10
 _MAX_STATE_VECTOR_BYTES: Final = 256 << 10  # some 25,000 clients
 
@@ -73,7 +78,7 @@ class Closed(Exception):
     """The Connection is over; nothing more comes from `recv`."""
 
 
-CheckedFrame = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessFrame | QueryAwareness | Command
+CheckedFrame = SyncStep1 | SyncStep2 | SyncUpdate | AwarenessFrame | QueryAwareness | Command | CommAsk
 
 
 class Connection:
@@ -91,6 +96,7 @@ class Connection:
         self._queued_bytes = 0
         self._update_bytes = 0
         self._presence: dict[int, Presence] = {}
+        self._comms = CommLane()
         self._work = asyncio.Event()
         self._writing = False
         self._state_before_queue = b""
@@ -132,6 +138,8 @@ class Connection:
                 return len(data) <= MAX_FRAME_BYTES
             case b"\x64":
                 return len(data) <= _MAX_COMMAND_BYTES
+            case b"\x66":
+                return len(data) <= _MAX_COMM_BYTES
             case _:
                 return len(data) <= _MAX_AWARENESS_BYTES
 
@@ -157,6 +165,8 @@ class Connection:
                 return frame
             case CommandFrame(value):
                 return self._check_command(value)
+            case CommFrame():
+                return self._check_comm(parse_comm(frame))
             case SyncStep1(state_vector):
                 if len(state_vector) > _MAX_STATE_VECTOR_BYTES:
                     raise BadFrame("The state vector is too large.")
@@ -179,6 +189,14 @@ class Connection:
             return None
         self._asked = request, str(value["type"]) if isinstance(value, dict) else ""
         return stamped(command, self.id)
+
+    def _check_comm(self, ask: CommAsk) -> CommAsk | None:
+        if not isinstance(ask, CommSent) or self.role >= Role.RUNNER:
+            return ask
+        reason = refusal(self.role, "Using a widget", Role.RUNNER)
+        self.post_comm(comm_frame({"type": "refused", "parent": ask.id, "reason": reason}))
+        self.post_comm(comm_frame({"type": "idle", "parent": ask.id}))
+        return None
 
     def answers(self) -> Callable[[Event], None]:
         """Tells what comes of the Command that `recv` gave last, however late: a refusal names its request."""
@@ -242,6 +260,12 @@ class Connection:
         self._presence.update({item.client: item for item in clients})
         self._work.set()
 
+    def post_comm(self, payload: bytes, frame: bytes | None = None) -> None:
+        """A comm message, in the order of others; a slow reader gets a word in place of all that wait."""
+        if self._ended is None and not self._sent_now(frame or websocket_frame(payload)):
+            self._comms.add(payload)
+            self._work.set()
+
     def post_now(self, frame: bytes) -> None:
         """Something that may be missed: only for whoever takes it at once."""
         if self._ended is None:
@@ -277,7 +301,7 @@ class Connection:
 
     @property
     def _idle(self) -> bool:
-        return not (self._writing or self._queue or self._updates or self._presence or self.behind)
+        return not (self._writing or self._queue or self._updates or self._comms or self._presence or self.behind)
 
     async def write(self) -> None:
         """The one task that writes what could not be written at once."""
@@ -306,6 +330,8 @@ class Connection:
             payload = self._updates.popleft()
             self._update_bytes -= len(payload)
             return payload
+        if self._comms:
+            return self._comms.next()
         if self._presence:
             clients, self._presence = self._presence, {}
             return awareness(clients.values())

@@ -20,6 +20,7 @@ from collab.asker import Asker
 from collab.attachment import Attachment
 from collab.attempts import Attempts
 from collab.colab_requests import ColabRequests
+from collab.comm_asks import CommAsk
 from collab.commands import (
     AnswerInput,
     AttachRuntime,
@@ -42,6 +43,8 @@ from collab.commands import (
     ShutDownRuntime,
     StartRuntime,
 )
+from collab.comms import Comms
+from collab.connection import Connection
 from collab.events import Event, Notice, QueueChanged, Refused, RuntimeChanged
 from collab.feed import Feeds
 from collab.flight import resumed
@@ -113,6 +116,7 @@ class Executions:
             self.check,
             self._colab.input_opened,
         )
+        self._comms = Comms(room, runtime, self._recorder, self._flights.cell_of)
         self._invocations = Invocations(runtime, self._invoked)
         self._meters = Meters(room, cell_of_run, self._model_changed)
         self._left = read_left(room.doc, _now())
@@ -150,6 +154,7 @@ class Executions:
                 self._tasks.start_soon(self._recorder.write_forever)
                 self._tasks.start_soon(self._liveness.note_forever)
                 self._tasks.start_soon(self._history.write_forever)
+                self._tasks.start_soon(self._comms.show_forever)
                 came = _now()
                 await self._adopt()
                 await self._recorder.written()
@@ -207,6 +212,9 @@ class Executions:
         # What was accepted is in the document by now, and is durable with the Room's next commit.
         self._recorder.flush()
         return done
+
+    def comm(self, ask: CommAsk, connection: Connection) -> None:
+        self._comms.ask(ask, connection)
 
     async def end(self, user: User) -> None:
         self._do(rules.RequestShutDown(user.name))
@@ -371,6 +379,7 @@ class Executions:
         self._flights.forget()
         self._questions.forget()
         self._colab.forget()
+        self._comms.lost()
         self._invocations.forget()
 
     # -- functions that frames call ----------------------------------------------------------------------------------
@@ -466,11 +475,13 @@ class Executions:
     def _use(self, kernel: Kernel) -> None:
         self._kernel.current = kernel
         self._recorder.use(kernel.session)
+        self._comms.use(kernel.session)
         self._show(kernel)
 
     def _connect(self, kernel: Kernel, after: str) -> None:
         scope = self._kernel.connect(kernel)
         self._recorder.use(kernel.session)
+        self._comms.use(kernel.session)
         self._recorder.adopt()
         self._show(kernel)
         self.spawn(self._listen, kernel.id, after, scope)
@@ -495,6 +506,7 @@ class Executions:
         if connected != self._state.connected:
             self._do(rules.ConnectionChanged(connected))
         self._flights.connection_changed(connected)
+        self._comms.connected(connected)
 
     def _lost(self, reason: str, is_gone: bool = False) -> None:
         """`is_gone`: nothing is left of it, not even a reason. Nobody misses one that never ran a cell."""
@@ -591,6 +603,8 @@ class Executions:
         if self._invocations.receive(message) and message.channel == "shell":
             return
         event = messages.to_event({"header": message.header, "content": message.content})
+        if self._comms.receive(message, event):
+            event = messages.Other("captured")
         if message.channel == "iopub" and not message.parent_id:
             self._kernel_said(event, content)
             return
@@ -665,6 +679,7 @@ class Executions:
             self._history.begun(flight, kernel.name)
         self._connect(kernel, heard.cursor)
         self._recorder.use(kernel.session, heard.newest, heard.cursor)
+        self._comms.take_up(kernel.session)
         self._do(rules.KernelReady())
 
 

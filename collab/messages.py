@@ -84,11 +84,27 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Comm:
+    """What is in it is read by `comms`, buffers and all."""
+
+    kind: Literal["comm_open", "comm_msg", "comm_close"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommInfo:
+    """Reply of the kernel: which comms there are."""
+
+    comms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     type: str
 
 
-KernelEvent: TypeAlias = Stream | Display | Result | Failure | Clear | Started | Status | Prompt | Reply | Other
+KernelEvent: TypeAlias = (
+    Stream | Display | Result | Failure | Clear | Started | Status | Prompt | Reply | Comm | CommInfo | Other
+)
 
 
 def to_event(message: Mapping[str, object]) -> KernelEvent:
@@ -112,6 +128,10 @@ def to_event(message: Mapping[str, object]) -> KernelEvent:
         case "execute_reply":
             ename, evalue = _text(content.get("ename")), _text(content.get("evalue"))
             return Reply(_text(content.get("status")) or "error", _count(content.get("execution_count")), ename, evalue)
+        case "comm_open" | "comm_msg" | "comm_close":
+            return Comm(kind)
+        case "comm_info_reply":
+            return CommInfo(tuple(_mapping(content.get("comms"))))
         case _:
             return Other(kind)
 

@@ -18,6 +18,7 @@ from pycrdt import Doc, TransactionEvent
 from pycrdt.websocket import YRoom
 
 from collab import notebook
+from collab.comm_asks import CommAsk, CommSent, ModelsWanted
 from collab.commands import Command, Compare
 from collab.compaction import Growth
 from collab.connection import CheckedFrame, Connection, websocket_frame
@@ -84,6 +85,9 @@ class Runs(Protocol):
     def request(self, command: Command, user: User, answer: Callable[[Event], None]) -> anyio.Event | None:
         """Raises CommandRefused. `answer` reaches only who asked. What takes a while is over when the Event is set; a
         Refused was answered if it failed."""
+
+    def comm(self, ask: CommAsk, connection: Connection) -> None:
+        """Of widgets and other comms; what comes of it goes to `connection` and everyone else by itself."""
 
     def snapshot(self) -> Iterable[Event]:
         """What somebody who joins has to know."""
@@ -321,6 +325,9 @@ class Room(YRoom):
                 connection.post(payload)
             case Compare():
                 self._compare(connection, frame)
+            case ModelsWanted() | CommSent():
+                if self.runs is not None:
+                    self.runs.comm(frame, connection)
             case _:
                 self._request(connection, frame)
 
