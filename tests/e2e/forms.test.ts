@@ -69,6 +69,8 @@ describe("a form", () => {
     const { page: other } = await visit(browser, server, notebook, "editor");
     await waitForSync(page, 2);
     await waitForSync(other, 2);
+    await field(page, 1, "name");
+    expect(await page.$$eval(".cell-form:not([hidden])", (forms) => forms.map((form) => form.querySelectorAll("label").length))).toEqual([9]);
     await retype(page, 1, "name", "it's 😀");
     await eventually("it ran by itself", async () => (await outputText(page, 1)).startsWith("it's 😀 small 3 0.5 True 2024-01-31 None"));
     await eventually("the other sees the text", async () => (await valueOf(other, 1, "name")) === "it's 😀");

@@ -33,9 +33,9 @@ export function createFormSlot({ session, id, onAction, onShown }: Options): For
   const load = async (): Promise<void> => {
     isLoading = true;
     const { mountForm } = await import("./view.ts");
-    isLoading = false;
     if (isOver) return;
     view = mountForm({ parent: dom, session, cellId: id, onAction, onShown });
+    isLoading = false;
     view.update(...latest);
     onShown();
   };
