@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,14 +50,22 @@ def build() -> None:
     if not installed.exists() or installed.read_text() != lock:
         _run("Installing the frontend's packages", [*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], path)
         installed.write_text(lock)
-    _run("Building the frontend", [*npm, "run", "--silent", "build"], path)
-    pack()
-    STAMP.write_text(wanted)
+    # A server that runs meanwhile, or another build, finds the old files or the new ones and never some of both.
+    with tempfile.TemporaryDirectory(dir=STATIC.parent, prefix=".static-") as folder:
+        built, old = Path(folder) / "built", Path(folder) / "old"
+        _run("Building the frontend", [*npm, "run", "--silent", "build", "--", "--outDir", str(built)], path)
+        frame = ["--", "--outDir", str(built / "_out")]
+        _run("Building the output frame", [*npm, "run", "--silent", "build:frame", *frame], path)
+        pack(built)
+        (built / STAMP.name).write_text(wanted)
+        if STATIC.exists():
+            STATIC.rename(old)
+        built.rename(STATIC)
 
 
-def pack() -> None:
+def pack(folder: Path) -> None:
     """Beside every text file its packed copy, which the server sends to browsers (`collab/assets.py`)."""
-    for file in STATIC.rglob("*"):
+    for file in folder.rglob("*"):
         if file.suffix in (".js", ".css", ".svg"):
             file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), 9, mtime=0))
 
