@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from collab.output_origin import OWN_HOST, is_template
+
 DEFAULT_PORT: Final = 8899
 
 
@@ -22,6 +24,7 @@ class BadSetting(ValueError):
 class Config:
     """`token` and `gateway_token` are empty when one is to be made; `gateway_url` when we start a gateway ourselves,
     with `gateway_flags` besides our own.
+    `output_origin` is a template (`output_origin.py`), "none" for the page's own host, or empty.
 
     `attach` are the origins of Jupyter servers that the owner may attach, or "any". `ports` is how many are tried, from
     `port` on: one that was chosen is taken or none.
@@ -40,6 +43,9 @@ class Config:
     gateway_flags: tuple[str, ...] = ()
     attach: tuple[str, ...] = ()
     room_grace_s: float = 30.0
+    output_origin: str = ""
+    output_cross_site: bool = False
+    offline: bool = True
     upload_bytes: int = 64 << 20
     static: Path = Path(__file__).parent / "static"
 
@@ -78,7 +84,10 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         gateway_token=environ.get("COLLAB_GATEWAY_TOKEN", ""),
         gateway_flags=_words(environ.get("COLLAB_GATEWAY_FLAGS", "")),
         attach=_attachable(environ.get("COLLAB_ATTACH"), is_loopback(host) and not public_url),
+        output_origin=_output_origin(environ.get("COLLAB_OUTPUT_ORIGIN", ""), public_url),
+        output_cross_site=_is_set("COLLAB_OUTPUT_CROSS_SITE", environ),
         room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
+        offline=_is_on("COLLAB_OFFLINE", environ.get("COLLAB_OFFLINE", "on")),
     )
 
 
@@ -96,6 +105,26 @@ def _attachable(text: str | None, is_private: bool) -> tuple[str, ...]:
     if any(name != "any" and not re.fullmatch(r"https?://[^/@?#\s]+", name) for name in names):
         raise BadSetting("COLLAB_ATTACH is any, none, or a list such as http://gpu1:8888,https://jupyter.example.org.")
     return tuple(names)
+
+
+def _output_origin(text: str, public_url: str) -> str:
+    template = text.strip().rstrip("/").lower()
+    if template in ("", OWN_HOST):
+        return template
+    if not is_template(template):
+        raise BadSetting("COLLAB_OUTPUT_ORIGIN is like https://{label}.example-usercontent.org, or none.")
+    if not public_url:
+        raise BadSetting("COLLAB_OUTPUT_ORIGIN goes with COLLAB_PUBLIC_URL, whose pages show the outputs; set both.")
+    if template.partition(":")[0] != public_url.partition(":")[0].lower():
+        raise BadSetting("COLLAB_OUTPUT_ORIGIN and COLLAB_PUBLIC_URL begin with the same http or https.")
+    return template
+
+
+def _is_set(name: str, environ: Mapping[str, str]) -> bool:
+    text = environ.get(name, "")
+    if text not in ("", "0", "1"):
+        raise BadSetting(f"{name} is 1 or 0.")
+    return text == "1"
 
 
 def is_loopback(host: str) -> bool:
@@ -140,6 +169,12 @@ def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise BadSetting(f"'{text:.20}' is no port; choose a number from 0 to 65535 for --port.")
     return int(text)
+
+
+def _is_on(name: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise BadSetting(f"{name} is on or off.")
+    return text == "on"
 
 
 def _seconds(text: str) -> float:

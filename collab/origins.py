@@ -1,15 +1,14 @@
 """The outermost layer: which host is asked for, and what may be had there (outputs.md sections 3 to 5).
 
-A host `{label}.localhost` is the output origin: the frame's static files and nothing else. The page's hosts are
-loopback names, addresses (when we listen to more than loopback) and the public URL's; any other is answered with 421,
-so that a foreign name that points here (DNS rebinding) reaches nothing.
+A host `{label}.localhost`, or one of the operator's template, is the output origin: the frame's static files and
+nothing else. The page's hosts are loopback names, addresses (when we listen to more than loopback) and the public
+URL's; any other is answered with 421, so that a foreign name that points here (DNS rebinding) reaches nothing.
 """
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,11 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collab.assets import built_file
 from collab.config import Config, is_loopback
+from collab.output_origin import OWN_HOST, is_of_template, keeps_origin
 from collab.wire import CLOSE_FORBIDDEN
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.localhost")
-_FRAME_FILE: Final = re.compile(r"/_out/((?:live|stored)/frame\.html|assets/[A-Za-z0-9._-]+)")
-_SANDBOX: Final = "sandbox allow-scripts allow-forms allow-downloads allow-pointer-lock"
+_FRAME_FILE: Final = re.compile(r"/_out/((?:live|stored|remote)/frame\.html|assets/[A-Za-z0-9._-]+)")
+# No popups, modals, top navigation or presentation; downloads go through the page, which asks.
+_SANDBOX: Final = "sandbox allow-scripts allow-forms allow-pointer-lock"
 _YEAR: Final = "public, max-age=31536000, immutable"
 _EVERY_ANSWER: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -49,8 +50,8 @@ def parse_host(header: str) -> Host | None:
     return None if found is None else Host(found[1], found[2] or "")
 
 
-def is_output_host(host: Host) -> bool:
-    return _LABEL.fullmatch(host.name) is not None
+def is_output_host(host: Host, config: Config) -> bool:
+    return _LABEL.fullmatch(host.name) is not None or is_of_template(config.output_origin, host.text)
 
 
 def is_page_host(host: Host, config: Config) -> bool:
@@ -68,11 +69,14 @@ def page_origin(host: Host, config: Config) -> str:
     return f"http://{host.text}"
 
 
-def output_template(host: Host) -> str:
-    """Where a page under `host` finds its frames; empty for the page's own host (LAN addresses have no subdomains)."""
+def output_template(host: Host, config: Config) -> str:
+    """Where a page under `host` finds its frames; empty for the page's own host."""
+    if config.output_origin == OWN_HOST:
+        return ""
     if host.name == "localhost" or is_loopback(host.name):
         return f"http://{{label}}.localhost{f':{host.port}' if host.port else ''}"
-    return ""
+    # Under any other name or address the template's frames would not know their page.
+    return config.output_origin if page_origin(host, config) == config.origin else ""
 
 
 class Origins:
@@ -90,8 +94,8 @@ class Origins:
         if host is not None and is_page and not _is_frames(scope):
             scope["state"]["host"] = host
             await self._app(scope, receive, _with_headers(send))
-        elif host is not None and (is_page or is_output_host(host)) and scope["type"] == "http":
-            response = frame_file(self._config.static, scope, headers, host, own_host=is_page)
+        elif host is not None and (is_page or is_output_host(host, self._config)) and scope["type"] == "http":
+            response = frame_file(scope, headers, host, self._config)
             await response(scope, receive, _with_headers(send))
         elif scope["type"] == "http":
             sentence = "This server does not answer under this name; its operator sets COLLAB_PUBLIC_URL to allow one."
@@ -119,18 +123,19 @@ def _with_headers(send: Send) -> Send:
     return send_with_headers
 
 
-def frame_file(static: Path, scope: Scope, headers: Mapping[str, str], host: Host, own_host: bool) -> Response:
+def frame_file(scope: Scope, headers: Mapping[str, str], host: Host, config: Config) -> Response:
     """One of the frame's static files with the headers that keep it in its box (outputs.md section 4)."""
     if scope["method"] not in ("GET", "HEAD"):
         return JSONResponse({"error": "There is nothing to change here."}, 405)
     if headers.get("service-worker", "") == "script":  # C2: no persistence
         return JSONResponse({"error": "Outputs cannot register service workers."}, 403)
     found = _FRAME_FILE.fullmatch(scope["path"])
-    file = None if found is None else static / "_out" / found[1]
+    # What may load from other hosts is the same document under another policy.
+    file = None if found is None else config.static / "_out" / found[1].replace("remote/", "stored/")
     if found is None or file is None or not file.is_file():
         return JSONResponse({"error": "There is no such file for outputs."}, 404)
     kind = found[1].partition("/")[0]
-    policy = "" if kind == "assets" else frame_policy(kind, host, own_host)
+    policy = "" if kind == "assets" else frame_policy(kind, host, config)
     extra = {
         "Origin-Agent-Cluster": "?1",
         "Cross-Origin-Resource-Policy": "cross-origin",
@@ -139,24 +144,30 @@ def frame_file(static: Path, scope: Scope, headers: Mapping[str, str], host: Hos
     }
     if policy:
         extra["Content-Security-Policy"] = policy
-    if own_host:
+    if is_page_host(host, config):
         extra["Document-Isolation-Policy"] = "isolate-and-credentialless"
     return built_file(file, headers, extra)
 
 
-def frame_policy(kind: str, host: Host, own_host: bool) -> str:
-    """`live` may load from anywhere; `stored` loads nothing until its reader asks (outputs.md C1)."""
+def frame_policy(kind: str, host: Host, config: Config) -> str:
+    """`live` may load from anywhere; `stored` loads nothing until its reader asks, which makes it `remote` (C1)."""
     port = f":{host.port}" if host.port else ""
-    if own_host:
+    if is_page_host(host, config):
         pages = f"http://{host.text} https://{host.text}"
         base = f"http://{host.text}/_out/ https://{host.text}/_out/"
+        is_opaque = True
+    elif is_of_template(config.output_origin, host.text):
+        pages = config.origin
+        base = f"{config.output_origin.partition('://')[0]}://{host.text}"
+        is_opaque = not keeps_origin(config.output_origin, _name_of(pages), config.output_cross_site)
     else:
         pages = f"http://localhost{port} http://127.0.0.1{port} http://[::1]{port}"
         base = f"http://{host.text}"
+        is_opaque = False
     common = f"frame-ancestors {pages}; base-uri 'none'; object-src 'none'"
-    if own_host:
+    if is_opaque:
         common += f"; {_SANDBOX}"
-    if kind == "live":
+    if kind != "stored":
         return common
     return (
         f"default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: {base}; style-src 'unsafe-inline' {base}; "
@@ -165,18 +176,24 @@ def frame_policy(kind: str, host: Host, own_host: bool) -> str:
     )
 
 
-def page_policy(host: Host, page: str, nonce: str) -> str:
+def page_policy(host: Host, page: str, nonce: str, config: Config) -> str:
     """The page's Content-Security-Policy (outputs.md section 4)."""
     socket = page.replace("http", "ws", 1)
-    frames = f"{page}/_out/"
-    if output_template(host):
-        frames = f"http://*.localhost{f':{host.port}' if host.port else ''} {frames}"
+    template = output_template(host, config)
+    frames = template.replace("{label}", "*") or f"{page}/_out/"
+    if template and template != config.output_origin:
+        frames += f" {page}/_out/"  # for a browser that does not find *.localhost (F4)
     return (
         f"default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; "
         f"img-src 'self' data: blob:; font-src 'self'; worker-src 'self'; connect-src 'self' {socket}; "
         f"frame-src {frames}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types app dompurify"
     )
+
+
+def _name_of(origin: str) -> str:
+    host = parse_host(origin.partition("://")[2])
+    return "" if host is None else host.name
 
 
 def _is_address(name: str) -> bool:

@@ -1,4 +1,5 @@
-"""Blobs of a notebook, for whoever may read it. Raster images are shown; everything else can only be saved."""
+"""Blobs of a notebook, for whoever may read it, whole or in part. Raster images are shown; everything else can only be
+saved."""
 
 import re
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from collab.http._attachment import attachment
+from collab.http._ranges import allow_one_range
 from collab.http._request import access_of, services_of
 from collab.model import Role
 
@@ -31,6 +33,10 @@ async def blob(request: Request) -> Response:
     headers = attachment(name.name.removesuffix(ending) or sha256[:12], ending)
     # Named by its content: it never changes. Private, as it belongs to a notebook.
     headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    headers["ETag"] = etag = f'"{sha256}"'
+    if etag in re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", "")):
+        return Response(status_code=304, headers=headers)
+    allow_one_range(request.scope, path.stat().st_size, etag)
     if kind in _SHOWN:
         del headers["Content-Disposition"]
         return FileResponse(path, media_type=kind, headers=headers)

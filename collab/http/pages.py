@@ -12,8 +12,8 @@ from starlette.routing import Route
 from collab.assets import built_file
 from collab.auth import SESSION, ForeignOrigin, NotSignedIn, cookie_name
 from collab.http._request import look_again, page_of, services_of
+from collab.http.shell import NONCE, page_headers, page_html
 from collab.model import NotebookId, User
-from collab.origins import output_template, page_policy
 from collab.version import VERSION
 
 _ASSET = re.compile(r"[A-Za-z0-9._-]+")
@@ -35,20 +35,8 @@ async def page(request: Request) -> Response:
         look_again(services, id)
         return await _signed_in(request, user)
     nonce = secrets.token_urlsafe(16)
-    host = request.state.host
-    html = (
-        (services.config.static / "index.html")
-        .read_text("utf-8")
-        .replace("__NONCE__", nonce)
-        .replace("__OUTPUT_ORIGIN__", output_template(host))
-    )
-    headers = {
-        "Content-Security-Policy": page_policy(host, page_of(request), nonce),
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Origin-Agent-Cluster": "?1",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    }
-    return HTMLResponse(html, headers=headers)
+    headers = {name: value.replace(NONCE, nonce) for name, value in page_headers(request).items()}
+    return HTMLResponse(page_html(request).replace(NONCE, nonce), headers=headers)
 
 
 async def asset(request: Request) -> Response:

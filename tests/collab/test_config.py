@@ -26,6 +26,8 @@ def test_a_flag_wins_over_a_variable() -> None:
         "COLLAB_GATEWAY_TOKEN": "secret",
         "COLLAB_GATEWAY_FLAGS": "--memory 4GiB --show '/my data'",
         "COLLAB_ATTACH": "http://gpu:8888/, HTTPS://jupyter.example.org",
+        "COLLAB_OUTPUT_ORIGIN": "https://{label}.Example-Usercontent.org/",
+        "COLLAB_OUTPUT_CROSS_SITE": "1",
         "COLLAB_ROOM_GRACE": "1.5m",
     }
     common = {
@@ -34,6 +36,8 @@ def test_a_flag_wins_over_a_variable() -> None:
         "gateway_token": "secret",
         "gateway_flags": ("--memory", "4GiB", "--show", "/my data"),
         "attach": ("http://gpu:8888", "https://jupyter.example.org"),
+        "output_origin": "https://{label}.example-usercontent.org",
+        "output_cross_site": True,
         "room_grace_s": 90.0,
     }
     flags = ["--data", "/flag", "--host", "0.0.0.0", "--port", "0", "--token", "from-a-flag", "--no-browser", "a", "b"]
@@ -84,6 +88,25 @@ def test_a_relative_folder_is_where_we_started(monkeypatch: pytest.MonkeyPatch, 
             )
             for text in ("gpu1:8888", "http://a/path", "http://user@a", "none,http://a")
         ),
+        *(
+            (
+                [],
+                {"COLLAB_OUTPUT_ORIGIN": text, "COLLAB_PUBLIC_URL": "https://a.example"},
+                "COLLAB_OUTPUT_ORIGIN is like https://{label}.example-usercontent.org, or none.",
+            )
+            for text in ("https://out.example", "{label}.example", "https://{label}", "https://{label}.example/x")
+        ),
+        (
+            [],
+            {"COLLAB_OUTPUT_ORIGIN": "https://{label}.example"},
+            "COLLAB_OUTPUT_ORIGIN goes with COLLAB_PUBLIC_URL, whose pages show the outputs; set both.",
+        ),
+        (
+            [],
+            {"COLLAB_OUTPUT_ORIGIN": "http://{label}.b.example", "COLLAB_PUBLIC_URL": "https://a.example"},
+            "COLLAB_OUTPUT_ORIGIN and COLLAB_PUBLIC_URL begin with the same http or https.",
+        ),
+        ([], {"COLLAB_OUTPUT_CROSS_SITE": "yes"}, "COLLAB_OUTPUT_CROSS_SITE is 1 or 0."),
         ([], {"COLLAB_ROOM_GRACE": "30"}, "'30' is no duration; write it like 30s or 5m."),
     ],
 )

@@ -1,13 +1,17 @@
 """Which host is asked for, and what may be had there; headers are compared whole, as they are on the wire."""
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from collab.config import Config
 from collab.origins import Host, is_output_host, is_page_host, output_template, page_origin, parse_host
+from collab.output_origin import is_template, keeps_origin
 from tests.collab.serving import TOKEN, Served, refusal, running
 
 LABEL = "k" * 32
@@ -16,6 +20,8 @@ AT_HOME = Config(ANY_DATA)
 OPEN = Config(ANY_DATA, host="0.0.0.0")
 PUBLIC = Config(ANY_DATA, host="0.0.0.0", public_url="https://Notebooks.Example.org:443")
 NAMED = Config(ANY_DATA, host="box.lan")
+
+PLACEMENTS = json.loads((Path(__file__).parents[1] / "vectors" / "placements.json").read_text())["rows"]
 
 EVERY_FRAME = {
     "vary": "Accept-Encoding",
@@ -80,16 +86,63 @@ def test_s1_the_hosts_of_the_page(header: str, pages: list[Config]) -> None:
     ],
 )
 def test_s1_the_hosts_of_outputs(name: str, is_one: bool) -> None:
-    assert is_output_host(Host(name, "1")) is is_one
+    assert is_output_host(Host(name, "1"), AT_HOME) is is_one
+
+
+@pytest.mark.parametrize("row", PLACEMENTS, ids=lambda row: f"{row['page']} {row['template']} {row['cross_site']}")
+def test_f1_a_frame_keeps_its_origin_only_on_another_site(row: dict[str, Any]) -> None:
+    host = parse_host(row["page"].partition("://")[2])
+    assert host is not None
+    assert keeps_origin(row["template"], host.name, row["cross_site"]) is row["keeps"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "none",
+            "https://out.example.org",
+            "https://{label}",
+            "https://x.{label}.example.org",
+            "{label}.example.org",
+        ),
+        *("https://{label}.example.org/", "https://{label}.example.org/x", "ftp://{label}.example.org"),
+        *("https://{label}.-x.org", "https://{label}{label}.org", "https://a@{label}.org", "https://{label}.a b"),
+    ],
+)
+def test_what_is_no_template(text: str) -> None:
+    assert not is_template(text)
 
 
 def test_f3_origins_come_from_the_request() -> None:
     assert page_origin(Host("localhost", "9000"), AT_HOME) == "http://localhost:9000"
     assert page_origin(Host("notebooks.example.org", ""), PUBLIC) == "https://notebooks.example.org"
-    assert output_template(Host("localhost", "9000")) == "http://{label}.localhost:9000"
-    assert output_template(Host("127.0.0.1", "")) == "http://{label}.localhost"
-    assert output_template(Host("192.168.1.7", "9000")) == ""
-    assert output_template(Host("notebooks.example.org", "")) == ""
+    assert output_template(Host("localhost", "9000"), AT_HOME) == "http://{label}.localhost:9000"
+    assert output_template(Host("127.0.0.1", ""), PUBLIC) == "http://{label}.localhost"
+    assert output_template(Host("192.168.1.7", "9000"), OPEN) == ""
+    assert output_template(Host("notebooks.example.org", ""), PUBLIC) == ""
+
+
+def test_the_operators_template_is_for_the_public_page_alone() -> None:
+    template = "https://{label}.example-usercontent.org"
+    config = replace(PUBLIC, output_origin=template)
+    assert output_template(Host("notebooks.example.org", ""), config) == template
+    assert output_template(Host("192.168.1.7", "9000"), config) == ""
+    assert output_template(Host("localhost", "9000"), config) == "http://{label}.localhost:9000"
+    assert output_template(Host("localhost", "9000"), replace(AT_HOME, output_origin="none")) == ""
+    hosts = {
+        f"{LABEL}.example-usercontent.org": True,
+        f"{LABEL}.example-usercontent.org:8443": False,
+        f"x.{LABEL}.example-usercontent.org": False,
+        f"{LABEL}.example-usercontent.org.evil.test": False,
+        f"{LABEL}-example-usercontent.org": False,
+        "example-usercontent.org": False,
+        "www.example-usercontent.org": False,  # no label of ours
+        f"{LABEL}.localhost": True,
+    }
+    found = {name: (host := parse_host(name)) is not None and is_output_host(host, config) for name in hosts}
+    assert found == hosts
 
 
 def ask(served: Served, host: str, path: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -165,7 +218,7 @@ def test_a_frame_on_the_host_of_the_page_is_opaque(served: Served) -> None:
     base = f"http://{here}/_out/ https://{here}/_out/"
     common = (
         f"frame-ancestors {pages}; base-uri 'none'; object-src 'none'; "
-        "sandbox allow-scripts allow-forms allow-downloads allow-pointer-lock"
+        "sandbox allow-scripts allow-forms allow-pointer-lock"
     )
     own = EVERY_FRAME | {"cache-control": "no-cache", "document-isolation-policy": "isolate-and-credentialless"}
     assert some(ask(served, here, "/_out/live/frame.html")) == own | {"content-security-policy": common}
@@ -176,6 +229,50 @@ def test_a_frame_on_the_host_of_the_page_is_opaque(served: Served) -> None:
             f"worker-src blob:; form-action 'none'; {common}"
         )
     }
+
+
+def test_c1_remote_content_that_its_reader_asked_for(served: Served) -> None:
+    host = f"{LABEL}.localhost:{served.port}"
+    remote, stored, live = (ask(served, host, f"/_out/{kind}/frame.html") for kind in ("remote", "stored", "live"))
+    assert remote.content == stored.content
+    assert some(remote) == some(live)
+
+
+def test_frames_of_a_template(tmp_path: Path) -> None:
+    asyncio.run(frames_of_a_template(tmp_path))
+
+
+async def frames_of_a_template(data: Path) -> None:
+    public = "https://notebooks.example.org"
+    for template, cross_site, sandbox in (
+        ("https://{label}.example-usercontent.org", False, ""),
+        ("https://{label}.out.example.org", False, "; sandbox allow-scripts allow-forms allow-pointer-lock"),
+        ("https://{label}.out.example.org", True, ""),
+    ):
+        config = Config(data, "0.0.0.0", token=TOKEN, public_url=public, output_origin=template)
+        async with running(replace(config, output_cross_site=cross_site)) as client:
+            page = await client.get("/", headers={"host": "notebooks.example.org"})
+            policy = page.headers["content-security-policy"]
+            assert f"; frame-src {template.replace('{label}', '*')}; object-src" in policy
+            assert f'name="output-origin" content="{template}"' in page.text
+            assert f'name="output-cross-site" content="{"1" if cross_site else ""}"' in page.text
+            own = template.replace("{label}", LABEL)
+            client.headers["host"] = own.removeprefix("https://")
+            live, stored = [await client.get(f"/_out/{kind}/frame.html") for kind in ("live", "stored")]
+            common = f"frame-ancestors {public}; base-uri 'none'; object-src 'none'{sandbox}"
+            assert some(live) == EVERY_FRAME | {"content-security-policy": common, "cache-control": "no-cache"}
+            assert some(stored) == EVERY_FRAME | {
+                "content-security-policy": (
+                    f"default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: {own}; "
+                    f"style-src 'unsafe-inline' {own}; img-src data: blob:; media-src data: blob:; "
+                    f"font-src data: {own}; worker-src blob:; form-action 'none'; {common}"
+                ),
+                "cache-control": "no-cache",
+            }
+            for path in ("/", "/api/me", f"/?token={TOKEN}"):
+                assert refusal(await client.get(path))[0] == 404
+            refused = await client.get("/_out/live/frame.html", headers={"service-worker": "script"})
+            assert refusal(refused) == (403, "Outputs cannot register service workers.")
 
 
 def test_a_chunk_of_the_frame(served: Served) -> None:

@@ -1,32 +1,19 @@
 import { describe, expect, it } from "vitest";
+import vectors from "../../../tests/vectors/placements.json";
 import { frameUrl, placeFrame } from "./placement";
 
 const BASE = "allow-scripts allow-forms allow-pointer-lock";
+const { rows } = vectors;
 const LABEL = "abcdefghijklmnopqrstuvwxyz234567";
 
 describe("[F1] a frame keeps its origin only where that is another site than the page's", () => {
-  it.each([
-    ["http://127.0.0.1:8888", "http://{label}.localhost:8888", false, true],
-    ["http://localhost:8888", "http://{label}.localhost:8888", false, true],
-    ["http://[::1]:8888", "http://{label}.localhost:8888", false, true],
-    ["https://notes.example.org", "https://{label}.example-usercontent.org", false, true],
-    ["https://notes.example.org", "https://{label}.out.example.org", false, false],
-    ["https://example.org", "https://{label}.example.org", false, false],
-    // Names that only look like one site, or like two: public suffixes.
-    ["https://notes.github.io", "https://{label}.other.github.io", false, false],
-    ["https://a.co.uk", "https://{label}.b.co.uk", false, false],
-    ["https://a.co.uk", "https://{label}.b.co.uk", true, true],
-    // What the operator says never makes the page's own host another site.
-    ["https://x.example.org", "https://x.example.org/{label}", true, "own"],
-    [`https://${LABEL}.example.org`, "https://{label}.example.org", true, "own"],
-    ["http://192.168.1.5:8888", "http://{label}.localhost:8888", false, true],
-    ["http://192.168.1.5:8888", "http://{label}.lan:8888", false, false],
-  ])("page %s, frames %s, cross-site %s: %s", (page, template, isCrossSite, keeps) => {
-    const origin = new URL(template.replace("{label}", LABEL)).origin;
-    expect(placeFrame(template, LABEL, new URL(page), isCrossSite)).toEqual({
+  it.each(rows)("page $page, frames $template, cross-site $cross_site: $keeps", (row) => {
+    const { origin } = new URL(row.template.replace("{label}", LABEL));
+    const page = new URL(row.page);
+    expect(placeFrame(row.template, LABEL, page, row.cross_site)).toEqual({
       origin,
-      sandbox: keeps === true ? `${BASE} allow-same-origin` : BASE,
-      messageOrigin: keeps === true ? origin : "null",
+      sandbox: row.keeps ? `${BASE} allow-same-origin` : BASE,
+      messageOrigin: row.keeps ? origin : "null",
     });
   });
 
