@@ -41,7 +41,11 @@ def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(module, name, value)
     (tmp_path / "collab/static").mkdir(parents=True)
     program(tmp_path / "bin/node", "echo v99.0.0")
-    program(tmp_path / "bin/npm", f'echo "$*" >> {tmp_path}/calls; echo words of npm; exit $(cat {tmp_path}/code)')
+    # A build is what lies in `to_build`, put where it is asked for.
+    build = f'[ -z "$6" ] || {{ mkdir -p "$6"; cp -r {tmp_path}/to_build/. "$6"; }}'
+    said = f'echo "$1 $2 $3" >> {tmp_path}/calls; echo words of npm'
+    program(tmp_path / "bin/npm", f"{said}; {build}; exit $(cat {tmp_path}/code)")
+    (tmp_path / "to_build").mkdir()
     (tmp_path / "code").write_text("0")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return module
@@ -64,28 +68,44 @@ def test_the_frontend_is_built_when_its_sources_changed(
     builder: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     builder.build()
-    assert calls(tmp_path) == ["ci", "run --silent build"]
-    assert capsys.readouterr() == ("", "Installing the frontend's packages ...\nBuilding the frontend ...\n")
+    both = ["run --silent build", "run --silent build:frame"]
+    assert calls(tmp_path) == ["ci", *both]
+    said = "Installing the frontend's packages ...\nBuilding the frontend ...\nBuilding the output frame ...\n"
+    assert capsys.readouterr() == ("", said)
     builder.build()
     (tmp_path / "frontend/src/main.test.ts").write_text("a test, which is in no bundle")
     builder.build()
     assert calls(tmp_path) == []
     (tmp_path / "frontend/src/main.tsx").write_text("changed")
     builder.build()
-    assert calls(tmp_path) == ["run --silent build"]
+    assert calls(tmp_path) == both
     (tmp_path / "frontend/package-lock.json").write_text("changed")
     builder.build()
-    assert calls(tmp_path) == ["ci", "run --silent build"]
+    assert calls(tmp_path) == ["ci", *both]
 
 
 def test_text_files_of_a_build_have_a_packed_copy(builder: ModuleType, tmp_path: Path) -> None:
-    assets = tmp_path / "collab/static/_out/assets"
-    assets.mkdir(parents=True)
+    made, assets = tmp_path / "to_build/assets", tmp_path / "collab/static/_out/assets"
+    made.mkdir()
     for name in ("a.js", "b.css", "c.woff2"):
-        (assets / name).write_text("text " * 100)
+        (made / name).write_text("text " * 100)
     builder.build()
     assert sorted(file.name for file in assets.iterdir()) == ["a.js", "a.js.gz", "b.css", "b.css.gz", "c.woff2"]
     assert gzip.decompress((assets / "a.js.gz").read_bytes()) == b"text " * 100
+
+
+def test_what_is_served_stays_until_the_new_build_is_whole(builder: ModuleType, tmp_path: Path) -> None:
+    static = tmp_path / "collab/static"
+    (static / "index.html").write_text("old")
+    (tmp_path / "to_build/index.html").write_text("new")
+    (tmp_path / "code").write_text("1")
+    with pytest.raises(SystemExit):
+        builder.build()
+    assert (static / "index.html").read_text() == "old"
+    (tmp_path / "code").write_text("0")
+    builder.build()
+    assert (static / "index.html").read_text() == "new"
+    assert [folder.name for folder in static.parent.iterdir()] == ["static"]
 
 
 def test_a_build_that_fails_says_why_and_is_tried_again(builder: ModuleType, tmp_path: Path) -> None:
