@@ -10,6 +10,7 @@ import { fileActions } from "./actions/file.ts";
 import { formActions } from "./actions/form.ts";
 import { helpActions } from "./actions/help.ts";
 import { insertActions } from "./actions/insert.ts";
+import { outputActions } from "./actions/output.ts";
 import { paneActions } from "./actions/panes.ts";
 import { missingRole } from "./actions/role.ts";
 import { runtimeActions } from "./actions/runtime.ts";
@@ -22,6 +23,7 @@ export const ACTIONS: readonly Action[] = [
   ...editActions,
   ...extendActions,
   ...viewActions,
+  ...outputActions,
   ...paneActions,
   ...insertActions,
   ...formActions,
@@ -89,6 +91,8 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
           "file.downloadPy",
           "file.downloadMd",
           "file.downloadHtml",
+          LINE,
+          "file.downloadOutput",
         ],
       },
       LINE,
@@ -136,6 +140,7 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       LINE,
       "cell.formOnly",
       LINE,
+      "edit.copyOutput",
       "edit.clearOutput",
       "edit.clearAllOutputs",
     ],
@@ -150,6 +155,10 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       "view.toggleOutput",
       "view.toggleAllSources",
       "view.toggleAllOutputs",
+      LINE,
+      "view.scrollOutput",
+      "view.outputAsText",
+      "view.outputFullScreen",
       LINE,
       "view.lineNumbersCell",
       "view.lineNumbers",

@@ -28,7 +28,7 @@ test("ids are of one kind and never twice; every row has a title for people", ()
 test("every action needs the role that the table of menus gives it", () => {
   const roles: Readonly<Record<Role, string>> = {
     viewer:
-      "file.copy, file.save, file.share, file.copyLink, file.downloadIpynb, file.downloadClean, file.downloadPy, file.downloadMd, file.downloadHtml, file.print, edit.selectAll, edit.deselect, edit.copy, cell.leave, cell.copyLink, select.previous, select.next, select.extendUp, select.extendDown, select.extendFirst, select.extendLast, view.toggleSource, view.toggleOutput, view.toggleAllSources, view.toggleAllOutputs, view.lineNumbersCell, view.lineNumbers, view.resources, view.executions, view.nextPart, view.previousPart, runtime.renderText, runtime.goToLastRun",
+      "file.copy, file.save, file.share, file.copyLink, file.downloadIpynb, file.downloadClean, file.downloadPy, file.downloadMd, file.downloadHtml, file.print, edit.selectAll, edit.deselect, edit.copy, cell.leave, cell.copyLink, select.previous, select.next, select.extendUp, select.extendDown, select.extendFirst, select.extendLast, view.toggleSource, view.toggleOutput, view.toggleAllSources, view.toggleAllOutputs, edit.copyOutput, file.downloadOutput, view.scrollOutput, view.outputAsText, view.outputFullScreen, view.lineNumbersCell, view.lineNumbers, view.resources, view.executions, view.nextPart, view.previousPart, runtime.renderText, runtime.goToLastRun",
     commenter: "",
     runner:
       "file.closeShutdown, runtime.connect, runtime.runAll, runtime.runBefore, runtime.run, runtime.runNext, runtime.runBelow, runtime.runStale, runtime.interrupt, runtime.cancelMine, runtime.restart, runtime.restartRunAll, runtime.extendIdle, runtime.shutdown",

@@ -1,9 +1,8 @@
 /** Rows of the File menu. */
 
 import { copyNotebook, createNotebook, type ExportFormat, exportUrl, trashNotebook } from "../api.ts";
-import { recoveredNotebook } from "../session/recovered.ts";
+import { downloadRecovered } from "../offline/recovered_file.ts";
 import { type Action, everywhere } from "./action.ts";
-import { saveAs } from "./download.ts";
 import { ask, openDialog, type Workbench } from "./workbench.ts";
 
 function download(id: string, title: string, format: ExportFormat, outputs = true): Action {
@@ -103,10 +102,7 @@ export const fileActions: readonly Action[] = [
         detail: `The server did not take what you wrote in ${cells === 1 ? "one cell" : `${cells} cells`}. It comes as a notebook file that you can open here and copy from.`,
         confirm: "Download",
         run: () => {
-          for (const item of items) {
-            const name = `${item.title.replace(/[^\p{L}\p{N} ._-]/gu, "_")} (recovered).ipynb`;
-            saveAs(name, JSON.stringify(recoveredNotebook(item), null, 1), "application/x-ipynb+json");
-          }
+          downloadRecovered(items);
           bench.session.recoveredTaken();
         },
       });

@@ -2,6 +2,7 @@
 
 import type { StoreApi } from "zustand/vanilla";
 import type { CellData } from "../notebook/edits.ts";
+import type { OutputView } from "../outputs/controls/views.ts";
 import type { Session } from "../session/session.ts";
 import type { OpenPane } from "./panes.ts";
 import type { Selection } from "./selection.ts";
@@ -34,6 +35,8 @@ export interface ViewState {
   readonly openTexts: ReadonlySet<string>;
   readonly hiddenSources: ReadonlySet<string>;
   readonly hiddenOutputs: ReadonlySet<string>;
+  /** Where this person chose how the outputs of a cell are shown. */
+  readonly outputViews: ReadonlyMap<string, OutputView>;
   readonly dialog: Dialog | null;
   readonly pane: OpenPane | null;
   /** True while Ctrl+M waits for its key. */
@@ -52,6 +55,8 @@ export interface CellsView {
   /** Offset of the caret in the cell's source, null when it has no editor. */
   caret(id: string): number | null;
   scrollTo(id: string): void;
+  /** The region of the cell's outputs, null when the cell is gone. */
+  output(id: string): HTMLElement | null;
 }
 
 export interface Workbench {

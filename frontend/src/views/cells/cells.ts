@@ -92,6 +92,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
     openText: state.openTexts.has(id),
     hiddenSource: state.hiddenSources.has(id),
     hiddenOutput: state.hiddenOutputs.has(id),
+    outputView: state.outputViews.get(id),
     people: people.get(id) ?? [],
   });
 
@@ -230,6 +231,7 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
       const { active } = view.getState().selection;
       if (active !== null) focusShell(active);
     },
+    output: (id) => shells.get(id)?.output ?? null,
     caret: (id) => editors.live(id)?.view.state.selection.main.head ?? null,
     scrollTo: (id) => {
       const cell = shells.get(id)?.dom;
@@ -321,6 +323,8 @@ export function mountCells(bench: BenchWithoutCells, { parent, frames, nonce, ru
         if (now === then) continue;
         for (const id of [...now, ...then]) if (now.has(id) !== then.has(id)) touched.add(id);
       }
+      const views = [state.outputViews, old.outputViews];
+      if (views[0] !== views[1]) for (const id of views.flatMap((view) => [...view.keys()])) touched.add(id);
       if (touched.size > 0) update(touched);
       const { active } = state.selection;
       if (active !== old.selection.active || state.mode !== old.mode) {

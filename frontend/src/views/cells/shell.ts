@@ -9,6 +9,8 @@ import { hidesCode, mayHaveForm } from "../../forms/code_view.ts";
 import { createFormSlot } from "../../forms/slot.ts";
 import { observeCell, observeOutputs, observeRun } from "../../notebook/observe.ts";
 import { cellOf, outputsOf, runOf } from "../../notebook/schema.ts";
+import { createOutputControls } from "../../outputs/controls/slot.ts";
+import type { OutputView } from "../../outputs/controls/views.ts";
 import type { Frames } from "../../outputs/frames.ts";
 import { renderMarkdown } from "../../outputs/markdown.ts";
 import { mountOutputs } from "../../outputs/outputs.ts";
@@ -34,6 +36,7 @@ export interface ShellContext {
   readonly openText: boolean;
   readonly hiddenSource: boolean;
   readonly hiddenOutput: boolean;
+  readonly outputView: OutputView | undefined;
   readonly people: readonly Person[];
 }
 
@@ -41,6 +44,8 @@ export interface Shell {
   readonly id: string;
   readonly dom: HTMLElement;
   readonly slot: HTMLElement;
+  /** The region of its outputs. */
+  readonly output: HTMLElement;
   /** True when the source stands open, as an editor or plain text; false for text that is shown rendered. */
   showsSource(): boolean;
   update(context: ShellContext): void;
@@ -70,6 +75,7 @@ const HIDDEN: ShellContext = {
   openText: false,
   hiddenSource: false,
   hiddenOutput: false,
+  outputView: undefined,
   people: [],
 };
 
@@ -103,6 +109,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   const text = element("div", { class: "cell-text", role: "region", hidden: true });
   const prompt = createInputPrompt((value) => session.send({ type: "answer_input", cell: id, value }));
   const output = element("div", { class: "cell-output", role: "region", hidden: true });
+  const controls = createOutputControls({ session, id, output, onAction: (action) => on.onAction(id, action) });
   const folded = element("button", { class: "folded", type: "button", hidden: true }, ["Output hidden. Show it."]);
   const foldedSource = element("button", { class: "folded", type: "button", hidden: true }, ["Code hidden. Show it."]);
   const toolbar = createCellToolbar((action) => on.onAction(id, action));
@@ -150,6 +157,8 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     // Without outputs it is the view's to decide: at the start of a run they go, and their place must stay.
     output.hidden = type() !== "code" || outputs === null || context.hiddenOutput;
     folded.hidden = !shown || !context.hiddenOutput;
+    const { number, outputView, active } = context;
+    controls.update(number, outputView, active && shown, refusalNow(session.store.getState(), "editor"));
   };
 
   const draw = (): void => {
@@ -258,6 +267,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     id,
     dom,
     slot,
+    output,
     showsSource,
     update(next) {
       if (context.openText !== next.openText) renderedSource = null;
@@ -281,6 +291,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
       clearTimeout(textTimer);
       for (const stop of stops) stop();
       outputs?.destroy();
+      controls.destroy();
       form.destroy();
       gutter.destroy();
       dom.remove();

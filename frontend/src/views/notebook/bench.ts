@@ -30,6 +30,7 @@ const NO_CELLS: CellsView = {
   leave: () => {},
   caret: () => null,
   scrollTo: () => {},
+  output: () => null,
 };
 
 export function createBench({ session, frames, nonce }: Options): NotebookBench {
@@ -40,6 +41,7 @@ export function createBench({ session, frames, nonce }: Options): NotebookBench 
     openTexts: new Set<string>(),
     hiddenSources: new Set<string>(),
     hiddenOutputs: new Set<string>(),
+    outputViews: new Map(),
     dialog: null,
     pane: rememberedPane(),
     leader: false,
