@@ -400,7 +400,7 @@ def to_bytes(content: Content) -> bytes:
 _IMAGES: Final = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
 _SHOWN: Final = {"text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg"}  # by HTMLExporter
 _ATTACHED: Final = re.compile(r"(\]\(\s*<?|\]:\s*<?)attachment:([^\s)>\"']*)")
-_ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _MATH: Final = re.compile(r"\$|\\\(|\\\[|\\begin\{")
 _EMPTY_SCRIPT: Final = re.compile(r'<script src="">\s*</script>\n?')
 

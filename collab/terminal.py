@@ -1,4 +1,5 @@
-"""Text as a terminal shows it: carriage returns, backspaces, erasing and going up act, colours stay as escape codes.
+"""Text as a terminal shows it: carriage returns, backspaces, erasing and going up act, colours and links stay as escape
+codes (`pen.py`).
 
 The cursor reaches the last `_REACH` lines; what lies above them is final. So a progress bar rewrites one line, and a
 million lines cost one pass. A line that is only added to keeps its codes as they came; one that is overwritten gets
@@ -6,11 +7,11 @@ those that each character needs. A character is a column, also a wide one.
 """
 
 import re
-from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
 from collab.notebook import clean
+from collab.pen import CODE, change, painted, painted_by, unpainted
 
 MAX_WHOLE_CHARS: Final = 64 << 20
 CUT_NOTE: Final = "\n[The output was longer than this; the rest of it was not kept.]\n"
@@ -26,18 +27,7 @@ _ESCAPE: Final = re.compile(
 )
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}|[\]PX^_][^\x00-\x1f\x7f]{0,4096}\x1b?|[ -/]{1,4})?\Z")
 _SPECIAL: Final = re.compile(r"[\x00-\x08\r\x0e-\x1f\x7f]")
-_COLOUR: Final = re.compile(r"\x1b\[([0-9;:]*)m")
 _MOVE: Final = re.compile(r"\x1b\[([0-9]*)([ABCDGK])")
-
-# The attribute that an SGR number sets, or with None those that it takes back.
-_ATTRIBUTES: Final = {
-    **{1: "1", 2: "2", 3: "3", 4: "4", 5: "5", 6: "5", 7: "7", 8: "8", 9: "9", 21: "4", 53: "53"},
-    **dict.fromkeys((*range(30, 39), *range(90, 98)), "38"),
-    **dict.fromkeys((*range(40, 49), *range(100, 108)), "48"),
-    58: "58",
-}
-_TAKEN_BACK: Final = {22: "12", 23: "3", 24: "4", 25: "5", 27: "7", 28: "8", 29: "9"}
-_TAKEN_BACK_ONE: Final = {39: "38", 49: "48", 55: "53", 59: "58"}
 
 
 class _Line:
@@ -66,10 +56,10 @@ class _Line:
         before, at = self.start, 0
         for pen, group in groupby(self.pens):
             stop = at + sum(1 for _ in group)
-            shown.append(_change(before, pen))
+            shown.append(change(before, pen))
             shown.extend(self.chars[at:stop])
             before, at = pen, stop
-        shown.append(_change(before, self.end))
+        shown.append(change(before, self.end))
         return "".join(shown)
 
     def explode(self) -> list[str]:
@@ -77,9 +67,9 @@ class _Line:
             return self.chars
         text = self.text()
         self.chars, pen, at = [], self.start, 0
-        for code in _COLOUR.finditer(text):
+        for code in CODE.finditer(text):
             self._extend(text[at : code.start()], pen)
-            pen, at = _painted(pen, code[1]), code.end()
+            pen, at = painted(pen, code[0]), code.end()
         self._extend(text[at:], pen)
         return self.chars
 
@@ -171,7 +161,7 @@ class Terminal:
         if self._line is not None:
             self._rows[self._row] = self._line.text()
         text = "\n".join(self._rows)
-        at_start = self._column == 0 and self._row == len(self._rows) - 1 and _COLOUR.sub("", self._rows[-1]) != ""
+        at_start = self._column == 0 and self._row == len(self._rows) - 1 and unpainted(self._rows[-1]) != ""
         return text + "\r" if at_start else text
 
     # -- printing --------------------------------------------------------------------------------------------------
@@ -197,12 +187,12 @@ class Terminal:
         if end != self._pen:
             at = next((at for at, line in enumerate(lines) if line), None)
             if at is not None:
-                lines[at] = _change(end, self._pen) + lines[at]
+                lines[at] = change(end, self._pen) + lines[at]
                 end = self._pen
         self._leave()
         self._rows.extend(lines)
         self._row = len(self._rows) - 1
-        self._column = len(_COLOUR.sub("", self._rows[-1]))
+        self._column = len(unpainted(self._rows[-1]))
         self._line = _Line(self._pen, end, self._rows[-1], self._column)
         self._trim()
 
@@ -218,7 +208,7 @@ class Terminal:
         line = self._current()
         if line.chars is None and self._column == line.width and self._is_last():
             if line.end != self._pen:
-                line.parts.append(_change(line.end, self._pen))
+                line.parts.append(change(line.end, self._pen))
                 line.end = self._pen
             line.parts.append(text)
             line.width += len(text)
@@ -274,9 +264,9 @@ class Terminal:
         if self._line is None:
             start = self._base
             for row in self._rows[: self._row]:
-                start = _painted_by(start, row)
+                start = painted_by(start, row)
             text = self._rows[self._row]
-            self._line = _Line(start, _painted_by(start, text), text, len(_COLOUR.sub("", text)))
+            self._line = _Line(start, painted_by(start, text), text, len(unpainted(text)))
         return self._line
 
     def _leave(self) -> None:
@@ -299,19 +289,19 @@ class Terminal:
             self._kept += len(room)
         self._final_chars += len(text)
         self._fresh.append(text)
-        self._base = _painted_by(self._base, text)
+        self._base = painted_by(self._base, text)
 
     # -- escapes ---------------------------------------------------------------------------------------------------
 
     def _escape(self, token: str) -> None:
-        if found := _COLOUR.fullmatch(token):
-            self._paint(token, found[1])
+        if CODE.fullmatch(token):
+            self._paint(token)
         elif found := _MOVE.fullmatch(token):
             self._move(found[2], found[1])
         # Everything else, such as titles and bracketed paste, shows nothing.
 
-    def _paint(self, token: str, numbers: str) -> None:
-        self._pen, before = _painted(self._pen, numbers), self._pen
+    def _paint(self, token: str) -> None:
+        self._pen, before = painted(self._pen, token), self._pen
         line = self._line
         if (
             line is None
@@ -322,8 +312,10 @@ class Terminal:
         if line.chars is not None:
             line.end = self._pen
         elif line.end == before and line.codes < _WRAP:
-            line.parts.append(token)
-            line.codes += len(token)
+            # Colours as they came; a link as it is kept, if it is.
+            code = token if token.startswith("\x1b[") else change(before, self._pen)
+            line.parts.append(code)
+            line.codes += len(code)
             line.end = self._pen
 
     def _move(self, kind: str, number: str) -> None:
@@ -360,44 +352,6 @@ class Terminal:
             line.pens.clear()
         if self._is_last() and self._column >= len(chars):
             line.end = self._pen
-
-
-@lru_cache(1024)
-def _painted(pen: str, numbers: str) -> str:
-    """The pen after an SGR code. A pen is the numbers it takes to get it from none, by attribute."""
-    attributes = dict(part.split("=") for part in pen.split(";;") if part)
-    # With colons a colour is one parameter, with semicolons it is three or five.
-    parts = numbers.split(";")
-    while parts:
-        part = parts.pop(0)
-        number = int(part.split(":")[0][:6] or "0")
-        if number in (38, 48, 58) and ":" not in part:
-            more = {"5": 2, "2": 4}.get(parts[0] if parts else "", 0)
-            part = ";".join([part, *parts[:more]])
-            del parts[:more]
-        if number == 0:
-            attributes.clear()
-        elif attribute := _ATTRIBUTES.get(number):
-            attributes[attribute] = part
-        for gone in (*_TAKEN_BACK.get(number, ""), _TAKEN_BACK_ONE.get(number, "")):
-            attributes.pop(gone, None)
-    return ";;".join(f"{key}={value}" for key, value in sorted(attributes.items()))
-
-
-def _painted_by(pen: str, text: str) -> str:
-    if "\x1b" in text:
-        for numbers in _COLOUR.findall(text):
-            pen = _painted(pen, numbers)
-    return pen
-
-
-@lru_cache(1024)
-def _change(before: str, after: str) -> str:
-    """The code that gets from one pen to another."""
-    if before == after:
-        return ""
-    numbers = [part.split("=")[1] for part in after.split(";;") if part]
-    return f"\x1b[{';'.join(['0', *numbers] if before else numbers)}m"
 
 
 def _common(one: str, other: str) -> int:

@@ -49,7 +49,6 @@ def shown(*data: str) -> str:
         ("one\x1b[5Atwo", "onetwo"),
         ("one\ntwo\x1b[A\x1b[5B\rT", "one\nTwo"),
         ("\x1b[?25lx\x1b[?25h\x1b]0;title\x07y\x1b(Bz\x1b[2J", "xyz"),
-        ("\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("a\0b\x07c", "abc"),
         ("日本語\r中", "中本語"),
         ("😀😀\b🎉", "😀🎉"),
@@ -70,6 +69,41 @@ def test_what_is_left_of_an_overwritten_line_keeps_its_colour() -> None:
     assert shown(f"{RED}abcd{RESET}\rXY") == f"XY{RED}cd{RESET}"
     assert shown(f"abcd\r{RED}XY{RESET}") == f"{RED}XY{RESET}cd"
     assert shown(f"{RED}ab{RESET}\n\r\x1b[AX\n") == f"X{RED}b{RESET}\n"
+
+
+SAFE, END = "\x1b]8;;https://example.org/a?b=1;c\x1b\\", "\x1b]8;;\x1b\\"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (f"{SAFE}link{END} after", f"{SAFE}link{END} after"),
+        ("\x1b]8;id=1;https://example.org/a?b=1;c\x07link\x1b]8;;\x07", f"{SAFE}link{END}"),
+        (f"{SAFE}{RED}red{RESET}{END}", f"{SAFE}{RED}red{RESET}{END}"),  # a reset of colours ends no link
+        (f"{SAFE}abcd{END}\rXY", f"XY{SAFE}cd{END}"),
+        (f"{SAFE}one\ntwo{END}", f"{SAFE}one\ntwo{END}"),
+        ("\x1b]8;;MAILTO:a@b.c\x07m\x1b]8;;\x07", f"\x1b]8;;MAILTO:a@b.c\x1b\\m{END}"),
+        (f"{SAFE}a\x1b]8;;javascript:alert(1)\x07b", f"{SAFE}a{END}b"),  # what is refused ends what was open
+    ],
+)
+def test_links_stay(data: str, text: str) -> None:
+    assert shown(data) == text
+    for at in range(1, len(data)):
+        assert shown(data[:at], data[at:]) == text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x", "//evil.test", "/a", "x"),
+        *('https://a"onmouseover="x', "https://a'b", "https://a<b>", "https://a b", "https://ü", "https://a\\b"),
+        *("java\tscript:alert(1)", " javascript:alert(1)", "https://" + "a" * 2001, "blob:https://a/b"),
+    ],
+)
+def test_a11_a_link_that_no_page_may_open_is_its_text(url: str) -> None:
+    found = shown(f"\x1b]8;;{url}\x07click\x1b]8;;\x07 on")
+    assert "\x1b" not in found
+    assert found.endswith("click on")
 
 
 def test_a_colour_set_at_the_start_of_a_line_holds_for_the_next() -> None:
