@@ -21,7 +21,20 @@ from collab.data import Data
 from collab.executions import Executions
 from collab.feed import Feeds
 from collab.gateway import Gateway
-from collab.http import blobs, commands, errors, library, links, merges, notebooks, pages, people, runtimes, secrets, shell
+from collab.http import (
+    blobs,
+    commands,
+    errors,
+    library,
+    links,
+    merges,
+    notebooks,
+    pages,
+    people,
+    runtimes,
+    secrets,
+    shell,
+)
 from collab.jupyter_runtime import JupyterRuntime
 from collab.jupyter_server import Address
 from collab.origins import Origins

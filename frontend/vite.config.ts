@@ -14,6 +14,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1500,
     assetsInlineLimit: 0, // the page's policy takes fonts from files only
+    rolldownOptions: {
+      input: ["index.html", "src/offline/worker.ts"],
+      // A worker reaches no further up than the address it comes from.
+      output: { entryFileNames: ({ name }) => (name === "worker" ? "worker.js" : "assets/[name]-[hash].js") },
+    },
   },
   test: { include: ["src/**/*.test.ts", "frame/**/*.test.ts"], testTimeout: 20_000 },
 });

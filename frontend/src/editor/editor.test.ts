@@ -53,6 +53,8 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     people: [],
     ended: null,
     recovered: [],
+    signedOut: false,
+    kept: null,
   }));
   cleanup.push(() => {
     undo.destroy();

@@ -26,7 +26,7 @@ function browser(
       if (answer instanceof Error) throw answer;
       return answer;
     },
-    wasUnsaved: (epoch) => unsaved.includes(epoch),
+    unsaved: (epoch) => (unsaved.includes(epoch) ? "all" : null),
   };
   return { earlier, did };
 }

@@ -5,9 +5,10 @@
 import { IndexeddbPersistence } from "y-indexeddb";
 import * as Y from "yjs";
 import { ApiError, type Merged, mergeEarlier } from "../api.ts";
-import { openNotebook, orderedIds, titleOf } from "../notebook/schema.ts";
+import { openNotebook, titleOf } from "../notebook/schema.ts";
 import { copyName } from "./offline.ts";
-import { browserStorage, noteUnsaved, type Recovered, type RecoveredCell, recover, wasUnsaved } from "./recovered.ts";
+import { noteUnsaved, type Recovered, type RecoveredCell, readUnsaved, recoverNoted } from "./recovered.ts";
+import { browserStorage } from "./text_storage.ts";
 
 /** The copies that a browser keeps, and the way to the server. */
 export interface Earlier {
@@ -16,8 +17,8 @@ export interface Earlier {
   read(epoch: number): Promise<Y.Doc | null>;
   forget(epoch: number): void;
   merge(epoch: number, work: Uint8Array<ArrayBuffer>): Promise<Merged>;
-  /** Whether something in it had not been saved when its page went. */
-  wasUnsaved(epoch: number): boolean;
+  /** Which of its cells had not been saved when its page went; null: all had. */
+  unsaved(epoch: number): ReadonlySet<string> | "all" | null;
 }
 
 /** Takes every copy of an epoch before `current` to the server; gives what could not be merged, newest first.
@@ -53,16 +54,30 @@ async function mergeCopy(
   } catch (error) {
     // Gone for too long, refused or too large: then the text is all there is.
     if (!(error instanceof ApiError) || ![410, 413, 422].includes(error.status)) return "later";
-    return earlier.wasUnsaved(epoch) ? recover(notebook, new Set(orderedIds(notebook)), error.message, now) : null;
+    const unsaved = earlier.unsaved(epoch);
+    return unsaved === null ? null : recoverNoted(notebook, unsaved, error.message, now);
   }
 }
 
+/** Every copy of a notebook that its person may not see any more goes; gives what was unsaved in them, newest first. */
+export async function takeAway(earlier: Earlier, reason: string, now: number): Promise<readonly Recovered[]> {
+  const recovered: Recovered[] = [];
+  for (const epoch of [...(await earlier.epochs())].sort((a, b) => b - a)) {
+    const unsaved = earlier.unsaved(epoch);
+    const copy = unsaved === null ? null : await earlier.read(epoch);
+    const work = copy === null || unsaved === null ? null : recoverNoted(openNotebook(copy), unsaved, reason, now);
+    if (work !== null) recovered.push(work);
+    earlier.forget(epoch);
+  }
+  return recovered;
+}
+
 /** Of this browser. */
-export function browserCopies(notebookId: string): Earlier {
+export function browserCopies(notebookId: string, keptAs: string): Earlier {
   const storage = browserStorage();
   return {
     async epochs() {
-      const prefix = copyName(notebookId, "");
+      const prefix = copyName(keptAs, "");
       const databases = typeof indexedDB === "undefined" ? [] : await indexedDB.databases();
       return databases
         .map(({ name = "" }) => (name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN))
@@ -70,16 +85,16 @@ export function browserCopies(notebookId: string): Earlier {
     },
     async read(epoch) {
       const doc = new Y.Doc();
-      const persistence = new IndexeddbPersistence(copyName(notebookId, epoch), doc);
+      const persistence = new IndexeddbPersistence(copyName(keptAs, epoch), doc);
       await persistence.whenSynced;
       await persistence.destroy();
       return doc.store.clients.size === 0 ? null : doc;
     },
     forget(epoch) {
-      indexedDB.deleteDatabase(copyName(notebookId, epoch)); // once the last tab that has it open is gone
-      noteUnsaved(storage, notebookId, epoch, false);
+      indexedDB.deleteDatabase(copyName(keptAs, epoch)); // once the last tab that has it open is gone
+      noteUnsaved(storage, keptAs, epoch, null);
     },
     merge: (epoch, work) => mergeEarlier(notebookId, epoch, work),
-    wasUnsaved: (epoch) => wasUnsaved(storage, notebookId, epoch),
+    unsaved: (epoch) => readUnsaved(storage, keptAs, epoch),
   };
 }

@@ -3,14 +3,8 @@ import { describe, expect, test } from "vitest";
 import { insertCell } from "../notebook/edits.ts";
 import { notebookOf } from "../notebook/peers.ts";
 import { orderedIds } from "../notebook/schema.ts";
-import {
-  keepRecovered,
-  type Recovered,
-  readRecovered,
-  recover,
-  recoveredNotebook,
-  type TextStorage,
-} from "./recovered.ts";
+import { keepRecovered, type Recovered, readRecovered, recover, recoveredNotebook } from "./recovered.ts";
+import type { TextStorage } from "./text_storage.ts";
 
 const WORK: Recovered = { at: 1, title: "T", reason: "Why.", cells: [{ type: "code", source: "x" }], taken: false };
 

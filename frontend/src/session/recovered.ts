@@ -3,6 +3,7 @@
  * Pure but for the storage it is given. The newest few are kept, within a bound.
  */
 import { type CellType, cellOf, isCellType, isRecord, type Notebook, orderedIds, titleOf } from "../notebook/schema.ts";
+import type { TextStorage } from "./text_storage.ts";
 
 export interface RecoveredCell {
   readonly type: CellType;
@@ -20,26 +21,10 @@ export interface Recovered {
   readonly taken: boolean;
 }
 
-/** The part of a browser's Storage that is used. */
-export interface TextStorage {
-  getItem(key: string): string | null;
-  setItem(key: string, value: string): void;
-  removeItem(key: string): void;
-}
-
 const MOST = 3;
 const MOST_CHARS = 2 << 20;
 
-const keyOf = (notebookId: string): string => `collab.recovered.${notebookId}`;
-
-/** Null where storage is forbidden. */
-export function browserStorage(): TextStorage | null {
-  try {
-    return globalThis.localStorage ?? null;
-  } catch {
-    return null;
-  }
-}
+const keyOf = (keptAs: string): string => `collab.recovered.${keptAs}`;
 
 /** The text of these cells as it stands, in display order. */
 export function recover(nb: Notebook, ids: ReadonlySet<string>, reason: string, at: number): Recovered | null {
@@ -53,9 +38,9 @@ export function recover(nb: Notebook, ids: ReadonlySet<string>, reason: string, 
 }
 
 /** Newest first; empty when nothing readable is kept. */
-export function readRecovered(storage: TextStorage | null, notebookId: string): Recovered[] {
+export function readRecovered(storage: TextStorage | null, keptAs: string): Recovered[] {
   try {
-    const value: unknown = JSON.parse(storage?.getItem(keyOf(notebookId)) ?? "[]");
+    const value: unknown = JSON.parse(storage?.getItem(keyOf(keptAs)) ?? "[]");
     return Array.isArray(value) ? value.map(parse).filter((item) => item !== null) : [];
   } catch {
     return [];
@@ -65,16 +50,16 @@ export function readRecovered(storage: TextStorage | null, notebookId: string): 
 /** Keeps as many of them as there is room for, newest first; gives those it kept for this page in any case. */
 export function keepRecovered(
   storage: TextStorage | null,
-  notebookId: string,
+  keptAs: string,
   items: readonly Recovered[],
 ): readonly Recovered[] {
   const kept = items.slice(0, MOST);
   try {
-    if (kept.length === 0) storage?.removeItem(keyOf(notebookId));
+    if (kept.length === 0) storage?.removeItem(keyOf(keptAs));
     for (let count = kept.length; count > 0; count -= 1) {
       const text = JSON.stringify(kept.slice(0, count));
       if (text.length > MOST_CHARS && count > 1) continue;
-      storage?.setItem(keyOf(notebookId), text);
+      storage?.setItem(keyOf(keptAs), text);
       break;
     }
   } catch {
@@ -83,24 +68,49 @@ export function keepRecovered(
   return kept;
 }
 
-const flagOf = (notebookId: string, epoch: number): string => `collab.unsaved.${notebookId}.${epoch}`;
+const noteOf = (keptAs: string, epoch: number): string => `collab.unsaved.${keptAs}.${epoch}`;
+const ALL = "all";
+const MOST_NOTED = 1_000;
 
-/** So that a later visit knows whether the copy of this epoch holds what the server has not. */
-export function noteUnsaved(storage: TextStorage | null, notebookId: string, epoch: number, unsaved: boolean): void {
+/** So that a later visit knows which cells of this epoch's copy hold what the server has not; null: none does. */
+export function noteUnsaved(
+  storage: TextStorage | null,
+  keptAs: string,
+  epoch: number,
+  cells: ReadonlySet<string> | null,
+): void {
   try {
-    if (unsaved) storage?.setItem(flagOf(notebookId, epoch), "yes");
-    else storage?.removeItem(flagOf(notebookId, epoch));
+    if (cells === null) storage?.removeItem(noteOf(keptAs, epoch));
+    else storage?.setItem(noteOf(keptAs, epoch), cells.size > MOST_NOTED ? ALL : JSON.stringify([...cells]));
   } catch {
     // Storage is full or forbidden; then so is the copy.
   }
 }
 
-export function wasUnsaved(storage: TextStorage | null, notebookId: string, epoch: number): boolean {
+/** The cells that were noted, or all of the copy's; null when all was saved. */
+export function readUnsaved(
+  storage: TextStorage | null,
+  keptAs: string,
+  epoch: number,
+): ReadonlySet<string> | "all" | null {
   try {
-    return storage?.getItem(flagOf(notebookId, epoch)) === "yes";
+    const note = storage?.getItem(noteOf(keptAs, epoch)) ?? null;
+    if (note === null) return null;
+    const cells: unknown = note === ALL ? null : JSON.parse(note);
+    return Array.isArray(cells) ? new Set(cells.map(String)) : ALL;
   } catch {
-    return false;
+    return ALL;
   }
+}
+
+/** Their text, as `recover`. */
+export function recoverNoted(
+  nb: Notebook,
+  noted: ReadonlySet<string> | "all",
+  reason: string,
+  at: number,
+): Recovered | null {
+  return recover(nb, noted === ALL ? new Set(orderedIds(nb)) : noted, reason, at);
 }
 
 /** As a notebook file that can be uploaded or opened anywhere. */

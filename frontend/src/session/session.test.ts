@@ -484,7 +484,7 @@ describe("roles", () => {
     expect(saveOf(session)).toEqual(["Saved", false]);
   });
 
-  test("who becomes editor loads the kept copy, and what it holds goes out", async () => {
+  test("a reader's copy is kept as well, and goes out when its person may write", async () => {
     const server = serverOf("a");
     server.role = "viewer";
     const kept = notebookOf("kept offline");
@@ -495,10 +495,10 @@ describe("roles", () => {
       return null;
     };
     await join(server, { offline });
-    expect(opened).toEqual([]);
+    expect(opened).toEqual([["n", 1]]);
+    expect(onServer(server)).toEqual(["a"]);
     server.changeRole(connectionOf(server), "editor");
     await settle();
-    expect(opened).toEqual([["n", 1]]);
     expect(onServer(server).sort()).toEqual(["a", "kept offline"]);
   });
 
@@ -620,7 +620,7 @@ describe("presence", () => {
 });
 
 describe("the end", () => {
-  test.each([4400, 4401, 4403, 4404, 4409, 4413, 4422])("[X4] %i is final", async (code) => {
+  test.each([4400, 4403, 4404, 4409, 4413, 4422])("[X4] %i is final", async (code) => {
     const server = serverOf("a");
     const session = await join(server);
     connectionOf(server).close(code, "Why.");
@@ -669,6 +669,8 @@ describe("the end", () => {
   /** A copy that tells what became of it. */
   const copy = (fates: string[]): OpenCopy => {
     return async () => ({
+      refresh: async () => {},
+      share: () => {},
       forget: async () => void fates.push("forgotten"),
       close: async () => void fates.push("closed"),
     });
@@ -684,9 +686,8 @@ describe("the end", () => {
 
   test.each([
     { code: 4400, forgotten: true, kept: true },
-    { code: 4401, forgotten: false, kept: false }, // it is merged after the next sign-in
-    { code: 4403, forgotten: false, kept: true },
-    { code: 4404, forgotten: false, kept: true },
+    { code: 4403, forgotten: true, kept: true },
+    { code: 4404, forgotten: true, kept: true },
     { code: 4409, forgotten: false, kept: false }, // it is merged by content after a reload
     { code: 4413, forgotten: true, kept: true },
     { code: 4422, forgotten: true, kept: true },
@@ -800,7 +801,12 @@ describe("the kept copy", () => {
     const fates: string[] = [];
     const offline: OpenCopy = async (_doc, id, epoch) => {
       fates.push(`opened ${id} ${String(epoch)}`);
-      return { forget: async () => {}, close: async () => void fates.push("closed") };
+      return {
+        refresh: async () => {},
+        share: () => {},
+        forget: async () => {},
+        close: async () => void fates.push("closed"),
+      };
     };
     const session = await join(server, { offline });
     connectionOf(server).close(1012);

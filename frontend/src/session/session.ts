@@ -7,17 +7,20 @@ import { cellOf, openNotebook } from "../notebook/schema.ts";
 import { createUndo } from "../notebook/undo.ts";
 import { createAsks } from "./asks.ts";
 import type { Command } from "./commands.ts";
+import { createComms } from "./comms.ts";
 import { createComparing } from "./comparing.ts";
 import { type Event, parseEvent } from "./events.ts";
-import { type OfflineCopy, openOfflineCopy } from "./offline.ts";
+import { createKeeping, LOWERED } from "./keeping.ts";
+import { openOfflineCopy } from "./offline.ts";
 import { createOutgoing } from "./outgoing.ts";
 import { createOwnRuns } from "./own_runs.ts";
 import { peopleOf, samePeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
-import { browserStorage, keepRecovered, noteUnsaved, readRecovered, recover } from "./recovered.ts";
+import { keepRecovered, readRecovered } from "./recovered.ts";
 import * as saving from "./saving.ts";
-import { createSocket } from "./socket.ts";
+import { createSocket, SIGN_IN } from "./socket.ts";
 import { type PresenceState, type Session, type SessionOptions, type SessionState, stateAtFirst } from "./state.ts";
+import { browserStorage } from "./text_storage.ts";
 import { commandFrame, type Frame, readFrame, step1Frame, step2Frame, updateFrame } from "./wire.ts";
 
 export type { Command } from "./commands.ts";
@@ -25,7 +28,7 @@ export type { Completions, Event, RuntimeStatus, User } from "./events.ts";
 export type { Person } from "./people.ts";
 export type { Recovered } from "./recovered.ts";
 export type { Save } from "./saving.ts";
-export type { PresenceState, RuntimeState, Session, SessionOptions, SessionState } from "./state.ts";
+export type { LastKnown, PresenceState, RuntimeState, Session, SessionOptions, SessionState } from "./state.ts";
 
 const SCHEMA = 1;
 // Typing goes out at once; what follows within this time goes out together.
@@ -33,13 +36,13 @@ const SEND_WINDOW_MS = 15;
 // An update over 1 MB is refused (crdt.md V8), but not what answers the server's STEP1: that is how offline work comes.
 const MOST_UPDATE_BYTES = 1_000_000;
 const EDITING_ROLES: readonly string[] = ["editor", "owner"];
-const LOWERED = "Your role was lowered before it was saved.";
 const DIFFERED = "This page showed another text than what is saved.";
-const SIGN_IN = 4401;
 // The notebook was rebuilt: what is in the copy is merged by content after a reload.
 const OTHER_EPOCH = 4409;
-// What the server refused would be refused again after a reload.
-const USELESS_AFTER: readonly number[] = [4400, 4413, 4422];
+// What the server refused would be refused again after a reload; what its person may not see any more has no place in
+// the browser either.
+const FORGOTTEN_AFTER: readonly number[] = [4400, 4403, 4404, 4413, 4422];
+const SOMEBODY_ELSE = "Somebody else is signed in now.";
 
 export function openSession(options: SessionOptions): Session {
   const doc = new Y.Doc();
@@ -49,18 +52,17 @@ export function openSession(options: SessionOptions): Session {
   awareness.setLocalState({ cell: null, cursor: null, mode: "command" } satisfies PresenceState);
   const storage =
     options.storage === undefined && options.offline === true ? browserStorage() : (options.storage ?? null);
-  const store = createStore<SessionState>(() => stateAtFirst(readRecovered(storage, options.notebookId)));
+  const { notebookId, keptAs = notebookId, offline = false, last } = options;
+  const store = createStore<SessionState>(() => stateAtFirst(readRecovered(storage, keptAs), last));
+  const copies = offline === true ? openOfflineCopy : offline === false ? null : offline;
+  const keeping = createKeeping({ notebook, keptAs, storage, copies, store });
   const listeners = new Set<(event: Event) => void>();
   const asks = createAsks();
+  const comms = createComms((frame) => live && socket.send(frame));
   const ownRuns = createOwnRuns(notebook, () => store.getState().user?.id ?? null);
   const remote = Symbol("server");
 
   let state = saving.NOTHING_SENT;
-  // Cells that were written in since everything was durable.
-  const touched = new Set<string>();
-  let copy: OfflineCopy | null = null;
-  let opening: Promise<void> | null = null;
-  let isLoading = false;
   // Whether our STEP2 is out on this socket, so that later edits follow by themselves.
   let live = false;
   // What the server had when it asked; what a new editor has beyond that goes out.
@@ -76,27 +78,17 @@ export function openSession(options: SessionOptions): Session {
   const showSaving = (next: saving.Saving): void => {
     state = next;
     clearTimeout(patience);
-    if (!saving.isUnsaved(state)) touched.clear();
     const unsaved = mayEdit() && saving.isUnsaved(state);
     const { phase, ...shown } = store.getState();
     const now = Date.now();
     const save = mayEdit() || !state.connected ? saving.saveState(state, now) : "Saved";
     const saveReason = save === "Not saved" ? state.trouble : "";
-    if (unsaved !== shown.unsaved) {
-      store.setState({ unsaved });
-      if (shown.epoch !== null) noteUnsaved(storage, options.notebookId, shown.epoch, unsaved);
-    }
+    if (unsaved !== shown.unsaved) store.setState({ unsaved });
+    keeping.noteUnsaved(unsaved);
     // Before the first join there is nothing to say but that it comes.
     if (phase === "connecting") return;
     if (save !== shown.save || saveReason !== shown.saveReason) store.setState({ save, saveReason });
     if (save === "Saving") patience = setTimeout(() => showSaving(state), saving.patienceLeft(state, now));
-  };
-
-  const keepForLater = (reason: string): void => {
-    const work = recover(notebook, touched, reason, Date.now());
-    if (work === null) return;
-    const { recovered } = store.getState();
-    store.setState({ recovered: keepRecovered(storage, options.notebookId, [work, ...recovered]) });
   };
 
   // -- edits out ----------------------------------------------------------------------------------------------------
@@ -115,21 +107,22 @@ export function openSession(options: SessionOptions): Session {
   );
 
   notebook.cells.observeDeep((events, transaction) => {
-    if (transaction.origin === remote) return;
+    if (transaction.origin === remote || keeping.isLoading) return;
     for (const event of events) {
       const [id] = event.path;
       isStructure ||= id === undefined;
-      for (const key of id === undefined ? event.keys.keys() : [String(id)]) touched.add(key);
+      for (const key of id === undefined ? event.keys.keys() : [String(id)]) keeping.touched.add(key);
     }
   });
 
   doc.on("update", (update: Uint8Array, origin: unknown) => {
-    if (origin === remote || !mayEdit()) return;
-    showSaving(saving.edited(state, Date.now()));
     // The kept copy is no news: what the server lacks of it comes with our STEP2.
-    if (isLoading) return;
+    if (origin === remote || !mayEdit() || keeping.isLoading) return;
+    showSaving(saving.edited(state, Date.now()));
     outgoing.add(update, isStructure);
     isStructure = false;
+    // Once it is in the copy, which hears of it after this.
+    if (!live) queueMicrotask(keeping.share);
     if (!live || window_ !== undefined) return;
     outgoing.flush();
     window_ = setTimeout(() => {
@@ -157,17 +150,8 @@ export function openSession(options: SessionOptions): Session {
 
   /** The kept copy goes into the document before anything is exchanged. */
   const openCopy = (epoch: number): void => {
-    const { offline = false } = options;
-    if (opening !== null || offline === false || !mayEdit()) return;
-    const open = offline === true ? openOfflineCopy : offline;
-    isLoading = !live;
-    opening = open(doc, options.notebookId, epoch)
-      .catch(() => null) // a browser whose storage is broken keeps nothing
-      .then((opened) => {
-        isLoading = false;
-        if (closed) void opened?.close();
-        else copy = opened;
-      });
+    if (mayEdit() && keeping.wasUnsaved(epoch)) state = { ...state, unsent: true };
+    keeping.open(epoch, mayEdit(), live);
   };
 
   let merging = false;
@@ -180,25 +164,40 @@ export function openSession(options: SessionOptions): Session {
       .earlier(epoch)
       .catch(() => []) // a browser whose storage is broken keeps nothing
       .then((work) => {
-        if (closed || work.length === 0) return;
-        const { recovered } = store.getState();
-        store.setState({ recovered: keepRecovered(storage, options.notebookId, [...work, ...recovered]) });
+        if (!closed && work.length > 0) keeping.addRecovered(work);
       });
   };
 
   let generation = 0;
   const whenOpened = (act: () => void): void => {
     const mine = generation;
-    void (opening ?? Promise.resolve()).then(() => {
-      if (mine === generation && !closed) act();
-    });
+    void keeping
+      .opened()
+      .then(keeping.refresh)
+      .then(() => {
+        if (mine === generation && !closed) act();
+      });
+  };
+
+  /** What was written as an editor and not sent will not be taken any more. */
+  const giveUpEditing = (): void => {
+    keeping.recover(LOWERED);
+    keeping.forget();
+    outgoing.clear();
+    showSaving({ ...saving.NOTHING_SENT, connected: state.connected });
   };
 
   const joined = (event: Event & { type: "joined" }): void => {
     const could = mayEdit();
-    store.setState({ role: event.role, user: event.user, epoch: event.epoch });
+    const { user } = store.getState();
+    // Guests have no other name than their browser's: the next one goes on with the work of the last.
+    if (user !== null && user.id !== event.user.id && !(user.guest && event.user.guest)) {
+      end(SIGN_IN, SOMEBODY_ELSE);
+      return;
+    }
+    store.setState({ role: event.role, user: event.user, epoch: event.epoch, signedOut: false });
     state = { ...saving.NOTHING_SENT, connected: true, unsent: state.unsent };
-    if (could && !mayEdit() && state.unsent) keepForLater(LOWERED);
+    if (could && !mayEdit() && state.unsent) whenOpened(giveUpEditing);
     openCopy(event.epoch);
     showPeople();
   };
@@ -210,8 +209,8 @@ export function openSession(options: SessionOptions): Session {
     showPeople();
     presence.announce();
     if (could && !mayEdit()) {
-      if (saving.isUnsaved(state)) keepForLater(LOWERED);
-      outgoing.clear();
+      if (saving.isUnsaved(state)) giveUpEditing();
+      else outgoing.clear();
     }
     if (!could && mayEdit() && epoch !== null) {
       openCopy(epoch);
@@ -265,8 +264,8 @@ export function openSession(options: SessionOptions): Session {
         store.setState({ queue: event.cells, queueMore: event.more });
         break;
       case "differs":
-        for (const cell of event.cells) touched.add(cell);
-        keepForLater(DIFFERED);
+        for (const cell of event.cells) keeping.touched.add(cell);
+        keeping.recover(DIFFERED);
         break;
     }
     emit(event);
@@ -290,6 +289,7 @@ export function openSession(options: SessionOptions): Session {
           if (!first) return;
           socket.send(step1Frame(Y.encodeStateVector(doc)));
           presence.announce();
+          comms.joined();
         });
         break;
       case "step2":
@@ -303,6 +303,9 @@ export function openSession(options: SessionOptions): Session {
         break;
       case "awareness":
         presence.hear(frame.update);
+        break;
+      case "comm":
+        comms.hear(frame.header, frame.buffers);
         break;
       case "event": {
         const event = parseEvent(frame.text);
@@ -331,14 +334,24 @@ export function openSession(options: SessionOptions): Session {
     const { phase } = store.getState();
     const unsaved = saving.isUnsaved(state);
     asks.giveUp("The connection to the server is lost.");
+    comms.lost();
     presence.forgetOthers();
     if (final && !closed) {
       store.setState({ phase: "ended", ended: { code, reason } });
-      const isKept = code === SIGN_IN || (code === OTHER_EPOCH && copy !== null);
-      if (unsaved && !isKept) keepForLater(reason);
-      if (USELESS_AFTER.includes(code)) void copy?.forget().catch(() => {}); // it is read again, and refused again
+      if (unsaved && !(code === OTHER_EPOCH && keeping.isKept)) keeping.recover(reason);
     } else if (phase === "synced") store.setState({ phase: "offline" });
+    if (code === SIGN_IN) store.setState({ signedOut: true });
     showSaving({ ...saving.NOTHING_SENT, unsent: unsaved });
+    if (final && !closed && FORGOTTEN_AFTER.includes(code)) keeping.forget();
+  };
+
+  /** For a reason of this page's own. */
+  const end = (code: number, reason: string): void => {
+    socket.close();
+    generation += 1;
+    live = false;
+    if (saving.isUnsaved(state) && !keeping.isKept) keeping.recover(reason);
+    store.setState({ phase: "ended", ended: { code, reason } });
   };
 
   const socket = createSocket(
@@ -352,6 +365,15 @@ export function openSession(options: SessionOptions): Session {
     },
     options.WebSocket ?? WebSocket,
   );
+
+  if (last !== undefined) {
+    openCopy(last.epoch);
+    void keeping.opened().then(() => {
+      if (closed || state.connected || store.getState().phase !== "connecting" || doc.store.clients.size === 0) return;
+      store.setState({ phase: "offline" });
+      showSaving(state);
+    });
+  }
 
   const retryNow = (): void => socket.retryNow();
   globalThis.addEventListener?.("online", retryNow);
@@ -388,11 +410,12 @@ export function openSession(options: SessionOptions): Session {
   });
 
   return {
-    id: options.notebookId,
+    id: notebookId,
     notebook,
     awareness,
     store,
     undo,
+    comms,
     send,
     complete: (code, cursor) =>
       asks.ask(send({ type: "complete", code, cursor }), (event) => (event.type === "completions" ? event : null)),
@@ -409,7 +432,7 @@ export function openSession(options: SessionOptions): Session {
     ranHere: (cellId) => ownRuns.isOwn(cellId),
     recoveredTaken() {
       const taken = store.getState().recovered.map((item) => ({ ...item, taken: true }));
-      store.setState({ recovered: keepRecovered(storage, options.notebookId, taken) });
+      store.setState({ recovered: keepRecovered(storage, keptAs, taken) });
     },
     retryNow,
     close() {
@@ -425,7 +448,7 @@ export function openSession(options: SessionOptions): Session {
       asks.giveUp("The notebook was closed.");
       globalThis.removeEventListener?.("online", retryNow);
       socket.close();
-      void copy?.close();
+      keeping.close();
       undo.destroy();
       awareness.destroy();
       doc.destroy();

@@ -1,4 +1,5 @@
-/** A WebSocket that comes back by itself, with growing, jittered pauses. Close codes 4400 to 4499 are final. */
+/** A WebSocket that comes back by itself, with growing, jittered pauses. Close codes 4400 to 4499 are final, but for
+ * 4401: after the next sign-in `retryNow` goes on. */
 
 export interface SocketHandlers {
   /** The epoch of an earlier join, to be asked for again; null before the first. */
@@ -30,6 +31,7 @@ const SILENCE_MS = 25_000;
 const MOST_FRAME_BYTES = 16 << 20;
 const TOO_BIG = 1009;
 const TOO_LARGE = 4413;
+export const SIGN_IN = 4401;
 
 export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketClass): Socket {
   let socket: WebSocket | null = null;
@@ -66,9 +68,9 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
 
   const lost = (code: number, reason: string): void => {
     socket = null;
-    const final = closed || (code >= 4400 && code < 4500);
+    const final = closed || (code >= 4400 && code < 4500 && code !== SIGN_IN);
     if (final) stop();
-    else {
+    else if (code !== SIGN_IN) {
       // A server that takes us in and puts us out again is a busy one: only a connection that lasted counts.
       if (opened !== null && Date.now() - opened >= LASTING_MS) pause = FIRST_PAUSE_MS;
       timer = setTimeout(connect, pause * (0.5 + Math.random()));
@@ -115,8 +117,8 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
     },
     restart,
     retryNow() {
-      if (timer === null || closed) return;
-      clearTimeout(timer);
+      if (socket !== null || closed) return;
+      if (timer !== null) clearTimeout(timer);
       pause = FIRST_PAUSE_MS;
       connect();
     },

@@ -4,12 +4,14 @@ import type { StoreApi } from "zustand/vanilla";
 import type { Notebook } from "../notebook/schema.ts";
 import type { Undo } from "../notebook/undo.ts";
 import type { Command } from "./commands.ts";
+import type { Comms } from "./comms.ts";
 import type { Completions, Event, RuntimeStatus, User } from "./events.ts";
-import type { OpenCopy } from "./offline.ts";
+import type { Kept, OpenCopy } from "./offline.ts";
 import type { Person } from "./people.ts";
-import type { Recovered, TextStorage } from "./recovered.ts";
+import type { Recovered } from "./recovered.ts";
 import type { Save } from "./saving.ts";
 import type { WebSocketClass } from "./socket.ts";
+import type { TextStorage } from "./text_storage.ts";
 import type { RuntimeUsage } from "./usage.ts";
 
 export interface RuntimeState {
@@ -50,6 +52,10 @@ export interface SessionState {
   readonly queueMore: number;
   readonly people: readonly Person[];
   readonly ended: { readonly code: number; readonly reason: string } | null;
+  /** The server does not know this browser any more; editing goes on, and all is sent after the next sign-in. */
+  readonly signedOut: boolean;
+  /** Whether what is written is in the browser's copy as well; null before that was tried. */
+  readonly kept: Kept | null;
   /** What the server did not take, of this session and of earlier ones; newest first. */
   readonly recovered: readonly Recovered[];
 }
@@ -66,6 +72,7 @@ export interface Session {
   readonly awareness: Awareness;
   readonly store: StoreApi<SessionState>;
   readonly undo: Undo;
+  readonly comms: Comms;
   /** Gives the request's number. Without a connection the answer is a `refused` event: nothing is run later. */
   send(command: Command): number;
   /** Offsets count code points. Rejects when the runtime does not answer in time. */
@@ -84,11 +91,21 @@ export interface Session {
   close(): void;
 }
 
+export interface LastKnown {
+  readonly role: string;
+  readonly user: User;
+  readonly epoch: number;
+}
+
 export interface SessionOptions {
   readonly notebookId: string;
   /** Of the socket, without a query. */
   readonly url: string;
   readonly WebSocket?: WebSocketClass;
+  /** Names the person and the notebook in the browser's storage; the notebook's id alone when it is nobody's. */
+  readonly keptAs?: string;
+  /** What a browser that cannot reach the server knows from the last time. */
+  readonly last?: LastKnown;
   /** Keep a copy in the browser, in IndexedDB unless told where. */
   readonly offline?: boolean | OpenCopy;
   /** Where work goes that the server refused: localStorage beside a copy in IndexedDB; null: only this session knows. */
@@ -110,21 +127,23 @@ export const NO_RUNTIME: RuntimeState = {
 };
 
 /** Before the first join. */
-export function stateAtFirst(recovered: readonly Recovered[]): SessionState {
+export function stateAtFirst(recovered: readonly Recovered[], last: LastKnown | undefined): SessionState {
   return {
     phase: "connecting",
     save: "Saving",
     saveReason: "",
     unsaved: false,
-    role: null,
-    user: null,
-    epoch: null,
+    role: last?.role ?? null,
+    user: last?.user ?? null,
+    epoch: last?.epoch ?? null,
     runtime: NO_RUNTIME,
     usage: null,
     queue: [],
     queueMore: 0,
     people: [],
     ended: null,
+    signedOut: false,
+    kept: null,
     recovered,
   };
 }

@@ -1,8 +1,9 @@
-import { lazy, type ReactElement, Suspense, useEffect, useState } from "react";
-import { ApiError, getMe, type Me } from "../api";
+import { lazy, type ReactElement, Suspense, useCallback, useEffect, useState } from "react";
+import { type Person, whoIsThis } from "../offline/arrive";
 import { NotebookSkeleton } from "./notebook/NotebookSkeleton";
 import { Announcer } from "./shared/Announcer";
 import { Failure } from "./shared/Failure";
+import { Unreachable } from "./shared/Unreachable";
 
 // One page needs not the other's code, and a Library no editor.
 const loadLibrary = () => import("./library/Library");
@@ -11,14 +12,11 @@ const Library = lazy(() => loadLibrary().then(({ Library: view }) => ({ default:
 const NotebookPage = lazy(() => loadNotebook().then(({ NotebookPage: view }) => ({ default: view }), unreachable));
 
 function unreachable(error: unknown): { default: () => ReactElement } {
-  return { default: () => <Unreachable reason={error instanceof Error ? error.message : String(error)} /> };
+  const reason = error instanceof Error ? error.message : String(error);
+  return { default: () => <Unreachable title={AWAY} reason={reason} onRetry={() => location.reload()} /> };
 }
 
-type Arrival =
-  | { readonly kind: "loading" }
-  | { readonly kind: "known"; readonly me: Me }
-  | { readonly kind: "stranger" }
-  | { readonly kind: "failed"; readonly reason: string };
+const AWAY = "The server does not answer";
 
 interface Props {
   readonly path: string;
@@ -26,18 +24,19 @@ interface Props {
 }
 
 export function App({ path, nonce }: Props) {
-  const [arrival, setArrival] = useState<Arrival>({ kind: "loading" });
+  const [arrival, setArrival] = useState<Person | { readonly kind: "loading" }>({ kind: "loading" });
+  const [turn, setTurn] = useState(0);
+  const again = useCallback(() => setTurn((last) => last + 1), []);
   const notebook = /^\/n\/([^/]+)\/?$/.exec(path)?.[1];
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each turn asks anew.
   useEffect(() => {
     // While the server says who this is, not after.
     (notebook === undefined ? loadLibrary() : loadNotebook()).catch(() => undefined);
-    getMe()
-      .then((me) => setArrival({ kind: "known", me }))
-      .catch((error: unknown) => {
-        if (error instanceof ApiError && error.status === 401) setArrival({ kind: "stranger" });
-        else setArrival({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
-      });
-  }, [notebook]);
+    void whoIsThis().then((person) => {
+      setArrival(person);
+      if (person.kind === "known") void import("../offline/register").then(({ keepPage }) => keepPage(), unreachable);
+    });
+  }, [notebook, turn]);
 
   return (
     <>
@@ -48,7 +47,7 @@ export function App({ path, nonce }: Props) {
           </p>
         </Failure>
       )}
-      {arrival.kind === "failed" && <Unreachable reason={arrival.reason} />}
+      {arrival.kind === "unreachable" && <Unreachable title={AWAY} reason={arrival.reason} onRetry={again} />}
       {arrival.kind === "known" &&
         (notebook === undefined ? (
           <Suspense>
@@ -61,15 +60,5 @@ export function App({ path, nonce }: Props) {
         ))}
       <Announcer />
     </>
-  );
-}
-
-function Unreachable({ reason }: { readonly reason: string }) {
-  return (
-    <Failure title="The server does not answer" detail={reason}>
-      <button type="button" className="button button-primary" onClick={() => location.reload()}>
-        Try again
-      </button>
-    </Failure>
   );
 }

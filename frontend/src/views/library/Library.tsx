@@ -1,16 +1,14 @@
 import { type DragEvent, useCallback, useEffect, useRef, useState } from "react";
-import { createNotebook, listNotebooks, type Me, type NotebookSummary } from "../../api.ts";
+import { createNotebook, listNotebooks, type Me } from "../../api.ts";
+import { isUnreachable } from "../../offline/arrive.ts";
+import { keptNotebooks } from "../../offline/kept.ts";
 import { alarm, say } from "../shared/announcements.ts";
 import { Icon } from "../shared/Icon.tsx";
 import { reasonOf } from "../shared/reason.ts";
+import { useRetry } from "../shared/Unreachable.tsx";
 import { LibraryBanner } from "./LibraryBanner.tsx";
-import { LibraryList } from "./LibraryList.tsx";
+import { LibraryList, type Listing } from "./LibraryList.tsx";
 import { uploadFiles } from "./upload.ts";
-
-type Listing =
-  | { readonly kind: "loading" }
-  | { readonly kind: "failed"; readonly reason: string }
-  | { readonly kind: "loaded"; readonly notebooks: readonly NotebookSummary[] };
 
 const SEARCH_AFTER_MS = 250;
 
@@ -41,15 +39,21 @@ export function Library({ me }: { readonly me: Me }) {
     const { q, trash: thrown, turn } = wanted.current;
     const next = await listNotebooks({ q, trash: thrown })
       .then((notebooks): Listing => ({ kind: "loaded", notebooks }))
-      .catch((error: unknown): Listing => ({ kind: "failed", reason: reasonOf(error) }));
+      .catch((error: unknown): Listing => {
+        if (isUnreachable(error) && !thrown) return { kind: "offline", notebooks: keptUnder(me, q) };
+        return { kind: "failed", reason: reasonOf(error) };
+      });
     if (turn === wanted.current.turn) setListing(next);
-  }, []);
+  }, [me]);
 
   useEffect(() => {
     wanted.current.q = searched;
     wanted.current.trash = trash;
     void load();
   }, [searched, trash, load]);
+
+  const retry = useCallback(() => void load(), [load]);
+  useRetry(listing.kind === "offline" || listing.kind === "failed", retry);
 
   const show = (thrown: boolean): void => {
     if (thrown === trash) return;
@@ -112,7 +116,7 @@ export function Library({ me }: { readonly me: Me }) {
       <main aria-label="Library" className="library-main">
         <div className="library-head">
           <h1>{trash ? "Trash" : "Notebooks"}</h1>
-          {!trash && me.owner && (
+          {!trash && me.owner && listing.kind !== "offline" && (
             <div className="library-buttons">
               <button type="button" className="button" onClick={() => picker.current?.click()}>
                 <Icon name="upload" />
@@ -182,11 +186,17 @@ export function Library({ me }: { readonly me: Me }) {
           query={searched}
           mayCreate={me.owner}
           onChanged={load}
-          onRetry={() => void load()}
+          onRetry={retry}
           onCreate={() => void create()}
         />
       </main>
       {dropping && <div className="drop-hint">Drop .ipynb files to upload them</div>}
     </div>
   );
+}
+
+/** Of those that this browser has copies of: by title only, as the rest of them is not at hand. */
+function keptUnder(me: Me, words: string) {
+  const wanted = words.toLowerCase();
+  return keptNotebooks(me).filter(({ title }) => title.toLowerCase().includes(wanted));
 }

@@ -1,10 +1,14 @@
 import type { NotebookSummary } from "../../api.ts";
+import type { KeptNotebook } from "../../offline/kept.ts";
 import { Icon } from "../shared/Icon.tsx";
+import { KeptList } from "./KeptList.tsx";
 import { LibraryRow } from "./LibraryRow.tsx";
 
-type Listing =
+export type Listing =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly reason: string }
+  /** What this browser keeps, as the server cannot be reached. */
+  | { readonly kind: "offline"; readonly notebooks: readonly KeptNotebook[] }
   | { readonly kind: "loaded"; readonly notebooks: readonly NotebookSummary[] };
 
 interface Props {
@@ -42,6 +46,7 @@ export function LibraryList({ listing, trash, query, mayCreate, onChanged, onRet
       </div>
     );
   }
+  if (listing.kind === "offline") return <KeptList notebooks={listing.notebooks} query={query} />;
   if (listing.notebooks.length === 0)
     return <Empty trash={trash} query={query} mayCreate={mayCreate} onCreate={onCreate} />;
   return (

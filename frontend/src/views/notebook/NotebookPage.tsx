@@ -1,20 +1,26 @@
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import type { FrameKey } from "../../../frame/protocol";
 import { perform } from "../../actions";
-import { getNotebook, type Me, type NotebookInfo } from "../../api";
+import type { Me, NotebookInfo } from "../../api";
 import { orderedIds } from "../../notebook/schema";
+import { findNotebook } from "../../offline/arrive";
+import { keptAs } from "../../offline/kept";
+import { recordNotebook } from "../../offline/record";
+import { downloadRecovered } from "../../offline/recovered_file";
 import { createFrames } from "../../outputs/frames";
 import { browserCopies, mergeCopies } from "../../session/earlier";
-import { openSession } from "../../session/session";
-import { alarm } from "../shared/announcements";
+import { type LastKnown, openSession, type Recovered } from "../../session/session";
+import { alarm, say } from "../shared/announcements";
 import { Failure } from "../shared/Failure";
+import { Unreachable } from "../shared/Unreachable";
 import { createBench, type NotebookBench } from "./bench";
 import { NotebookSkeleton } from "./NotebookSkeleton";
 import { Workspace } from "./Workspace";
 
 type Opening =
   | { readonly kind: "loading" }
-  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "unreachable"; readonly reason: string }
+  | { readonly kind: "refused"; readonly reason: string; readonly recovered: readonly Recovered[] }
   | { readonly kind: "open"; readonly bench: NotebookBench };
 
 interface Props {
@@ -23,36 +29,63 @@ interface Props {
   readonly nonce: string;
 }
 
+const ANOTHER_EPOCH = 4409;
+// What reopening did not help against the first time is another version of the page: that wants a reload.
+const REOPEN_EVERY_MS = 60_000;
+
 export function NotebookPage({ id, me, nonce }: Props) {
   const [opening, setOpening] = useState<Opening>({ kind: "loading" });
+  const [turn, setTurn] = useState(0);
+  const again = useCallback(() => setTurn((last) => last + 1), []);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each turn opens the notebook anew.
   useEffect(() => {
     let gone = false;
     let close = (): void => {};
-    getNotebook(id)
-      .then((info) => {
-        if (gone) return;
-        const bench = open(id, info, nonce);
-        close = bench.close;
-        setOpening({ kind: "open", bench });
-      })
-      .catch((error: unknown) => {
-        if (gone) return;
-        const reason = error instanceof Error ? error.message : "The server could not be reached.";
-        setOpening({ kind: "failed", reason });
+    void findNotebook(me, id).then((found) => {
+      if (gone) return;
+      if (found.kind !== "server" && found.kind !== "browser") {
+        setOpening(found);
+        return;
+      }
+      const opened = Date.now();
+      const labels = found.kind === "server" ? found.info.output_label : found.kept.output_label;
+      const bench = open(
+        id,
+        keptAs(me, id),
+        labels,
+        found.kind === "server" ? null : { ...found.kept, user: me },
+        nonce,
+      );
+      const stopRecording = recordNotebook(me, bench.session, labels);
+      const stopWatching = bench.session.store.subscribe(({ ended }) => {
+        if (ended?.code !== ANOTHER_EPOCH || (turn > 0 && Date.now() - opened < REOPEN_EVERY_MS)) return;
+        say("The notebook was rebuilt while you were away. What you wrote is merged.");
+        setOpening({ kind: "loading" });
+        again();
       });
+      close = () => {
+        stopRecording();
+        stopWatching();
+        bench.close();
+      };
+      setOpening({ kind: "open", bench });
+    });
     return () => {
       gone = true;
       close();
     };
-  }, [id, nonce]);
+  }, [id, nonce, me, turn]);
 
   switch (opening.kind) {
     case "loading":
       return <NotebookSkeleton />;
-    case "failed":
+    case "unreachable":
+      return <Unreachable title="This notebook cannot be opened now" reason={opening.reason} onRetry={again} />;
+    case "refused":
       return (
         <Failure title="This notebook cannot be opened" detail={opening.reason}>
+          {opening.recovered.length > 0 && <RecoveredWork work={opening.recovered} />}
           <a className="button button-primary" href="/">
             Go to the Library
           </a>
@@ -63,20 +96,40 @@ export function NotebookPage({ id, me, nonce }: Props) {
   }
 }
 
+/** What was written here without a connection, by somebody who had no access any more when there was one. */
+function RecoveredWork({ work }: { readonly work: readonly Recovered[] }) {
+  return (
+    <>
+      <p>What you wrote here without a connection could not be saved any more. Its text is kept in this browser.</p>
+      <button type="button" className="button" onClick={() => downloadRecovered(work)}>
+        Download recovered work
+      </button>
+    </>
+  );
+}
+
 const RUNNING_ROLES: readonly string[] = ["runner", "editor", "owner"];
 
-function open(id: string, info: NotebookInfo, nonce: string): NotebookBench {
+function open(
+  id: string,
+  name: string,
+  labels: NotebookInfo["output_label"],
+  last: LastKnown | null,
+  nonce: string,
+): NotebookBench {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const session = openSession({
     notebookId: id,
     url: `${scheme}://${location.host}/api/notebooks/${encodeURIComponent(id)}/socket`,
     offline: true,
-    earlier: (epoch) => mergeCopies(browserCopies(id), epoch, Date.now()),
+    keptAs: name,
+    ...(last === null ? {} : { last }),
+    earlier: (epoch) => mergeCopies(browserCopies(id, name), epoch, Date.now()),
   });
   const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
   const frames = createFrames({
     notebookId: id,
-    labels: info.output_label,
+    labels,
     originTemplate,
     pageOrigin: location.origin,
     isCrossSite: document.querySelector<HTMLMetaElement>('meta[name="output-cross-site"]')?.content === "1",
