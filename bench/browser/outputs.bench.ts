@@ -6,7 +6,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, it } from "vitest";
-import { create, eventually, exported, launch, type Server, saved, signIn, startServer, textOf, typeInto, waitForSync } from "../../tests/e2e/support";
+import { create, eventually, exported, launch, type Server, saved, signIn, startServer, typeInto, waitForSync } from "../../tests/e2e/support";
 import { startLab } from "./jupyterlab";
 import { heapMb, probe, probed, quantile } from "./probe";
 

@@ -12,9 +12,12 @@ import type { CellFrame } from "./frame";
 import type { FrameItem } from "./frame_item";
 import { blobUrl, type Frames } from "./frames";
 import { chooseMime, isRaster, needsFrame } from "./mimes";
+import { mayNeedPrelude, preludeOf } from "./preludes";
 
 const HOLD_AFTER_RUN_MS = 1_500;
 const HIDDEN_UPDATE_MS = 250;
+/** Two frames. */
+const QUIET_MS = 33;
 /** More outputs than this scroll in a box of their own. */
 const MANY = 40;
 
@@ -51,12 +54,14 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   let drawn: Drawn[] = [];
   let frame: CellFrame | null = null;
   let planned: { cancel(): void } | null = null;
+  let updatedAt = 0;
   let release: number | null = null;
   let count = 0;
   let wasRunning = false;
 
   const update = (): void => {
     planned = null;
+    updatedAt = performance.now();
     const outputs = outputsOf(notebook, cellId);
     const run = runOf(notebook, cellId);
     const isRunning = run?.state === "running" || run?.state === "queued";
@@ -86,11 +91,20 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
     const isCurrent = run !== null && run.session !== "" && run.session === session_;
     // What stays from before until a run's first output may have come with a file: it is not this kernel's.
     const isLive = isCurrent && !run.isStale;
-    frame.show(outputs.map(frameItem), isLive ? "live" : "stored", {
+    const items = outputs.map((output) => ({
+      ...frameItem(output),
+      before: preludes(output, isLive ? session_ : null),
+    }));
+    frame.show(items, isLive ? "live" : "stored", {
       id: `${run?.session}:${run?.started}`,
       isOwn: isLive && run.state !== "queued" && session.ranHere(cellId),
       isCurrent,
     });
+  };
+
+  const preludes = (output: Output, kernel: string | null): FrameItem["before"] => {
+    if (output.kind !== "data" || !mayNeedPrelude(output)) return null;
+    return () => preludeOf(notebook, cellId, output, kernel).map(frameItem);
   };
 
   /** While a run clears and writes, the area keeps its height, so that what is below stays where it is. */
@@ -118,8 +132,9 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
     frame?.setNumber(orderedIds(notebook).indexOf(cellId) + 1);
   };
 
+  /** After a quiet time as soon as the document is whole, so that the next frame shows it; else once a frame. */
   const plan = (): void => {
-    planned ??= nextFrame(update);
+    planned ??= performance.now() - updatedAt > QUIET_MS ? atOnce(update) : nextFrame(update);
   };
 
   const unsubscribe = [
@@ -141,6 +156,19 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
       if (release !== null) clearTimeout(release);
       if (frame !== null) frames.close(frame);
       area.remove();
+    },
+  };
+}
+
+/** When what runs now is done: all that one message of the server changed is then there. */
+function atOnce(act: () => void): { cancel(): void } {
+  let isDue = true;
+  queueMicrotask(() => {
+    if (isDue) act();
+  });
+  return {
+    cancel: () => {
+      isDue = false;
     },
   };
 }
@@ -261,7 +289,7 @@ function isSameData(a: FrameItem, b: FrameItem): boolean {
 }
 
 function frameItem(output: Output): FrameItem {
-  return { output: frameOutput(output), blob: blobOf(output) };
+  return { output: frameOutput(output), blob: blobOf(output), before: null };
 }
 
 function blobOf(output: Output): FrameItem["blob"] {
