@@ -1,5 +1,6 @@
 /** What a frame can do beyond drawing outputs. Each feature is small; what is heavy in it loads when first needed. */
 import type { FrameMessage, PageMessage } from "./protocol";
+import { widgetFeature } from "./widgets/channel";
 
 export interface FrameContext {
   isLive: boolean;
@@ -16,4 +17,4 @@ export interface Feature {
 
 export type CreateFeature = (context: FrameContext) => Feature;
 
-export const FEATURES: CreateFeature[] = [];
+export const FEATURES: CreateFeature[] = [widgetFeature];

@@ -102,7 +102,7 @@ function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): vo
         send({ v: 1, t: "pong" });
         return;
       default:
-        features.some((feature) => feature.take(message));
+        if (message !== null) features.some((feature) => feature.take(message));
     }
   };
 }

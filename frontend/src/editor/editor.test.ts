@@ -8,6 +8,7 @@ import { createStore } from "zustand/vanilla";
 import { hasLineNumbers, toggleAllLineNumbers, toggleLineNumbers } from "../actions/line_numbers.ts";
 import { openNotebook } from "../notebook/schema.ts";
 import { createUndo } from "../notebook/undo.ts";
+import { createComms } from "../session/comms.ts";
 import type { PresenceState, Session, SessionState } from "../session/session.ts";
 import { NO_RUNTIME } from "../session/state.ts";
 import { type CellEditor, createEditor } from "./editor.ts";
@@ -66,6 +67,7 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     awareness,
     store,
     undo,
+    comms: createComms(() => false),
     send: () => 0,
     complete: async () => ({ matches: [], start: 0, end: 0, types: [] }),
     inspect: async () => "",

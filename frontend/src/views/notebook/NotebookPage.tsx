@@ -8,6 +8,7 @@ import { keptAs } from "../../offline/kept";
 import { recordNotebook } from "../../offline/record";
 import { downloadRecovered } from "../../offline/recovered_file";
 import { createFrames } from "../../outputs/frames";
+import { lazyRelay } from "../../outputs/lazy_relay";
 import { browserCopies, mergeCopies } from "../../session/earlier";
 import { type LastKnown, openSession, type Recovered } from "../../session/session";
 import { alarm, say } from "../shared/announcements";
@@ -127,7 +128,11 @@ function open(
     earlier: (epoch) => mergeCopies(browserCopies(id, name), epoch, Date.now()),
   });
   const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
+  const widgets = lazyRelay(["models", "commToKernel", "commTarget", "widgetModule"], async () =>
+    (await import("../../outputs/widgets")).relayWidgets(session),
+  );
   const frames = createFrames({
+    relays: [widgets],
     notebookId: id,
     labels,
     originTemplate,
