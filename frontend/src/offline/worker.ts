@@ -18,7 +18,6 @@ interface LastingEvent extends Event {
 }
 interface RequestEvent extends LastingEvent {
   readonly request: Request;
-  readonly preloadResponse: Promise<Response | undefined>;
   respondWith(answer: Promise<Response>): void;
 }
 interface WorkerScope {
@@ -81,7 +80,6 @@ async function begin(): Promise<void> {
   const previous = others.pop();
   if (previous !== undefined && (await (await caches.open(previous)).match(SHELL)) === undefined) others.push(previous);
   await Promise.all(others.map((name) => caches.delete(name)));
-  await self.registration.navigationPreload?.enable();
   await self.clients.claim();
 }
 
@@ -92,7 +90,8 @@ async function leave(): Promise<void> {
 }
 
 async function page(event: RequestEvent): Promise<Response> {
-  const asked = event.preloadResponse.then((answer) => answer ?? fetch(event.request));
+  // Not by navigation preload: where that fails, Firefox (153) shows its own page of the failure and asks us no more.
+  const asked = fetch(event.request);
   event.waitUntil(asked.catch(() => undefined));
   const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), PATIENCE_MS));
   const answer = await Promise.race([asked.catch(() => null), late]);
