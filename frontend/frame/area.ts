@@ -68,6 +68,20 @@ export function createOutputArea(body: HTMLElement, options: AreaOptions): Outpu
     entry.dom.style.minHeight = "";
   };
 
+  /** Of another cell: it draws where nobody looks and is thrown away; styles and globals that its scripts made stay. */
+  const bring = async (output: FrameOutput): Promise<void> => {
+    if (output.kind !== "data") return;
+    const aside = document.createElement("div");
+    aside.hidden = true;
+    document.body.append(aside);
+    try {
+      const drawn = await drawData(aside, output, options);
+      drawn?.destroy();
+    } finally {
+      aside.remove();
+    }
+  };
+
   const remove = (key: number): void => {
     const entry = entries.get(key);
     entry?.drawn?.destroy();
@@ -79,6 +93,10 @@ export function createOutputArea(body: HTMLElement, options: AreaOptions): Outpu
     if (message.op === "clear") {
       for (const key of message.key === null ? [...entries.keys()] : [message.key]) remove(key);
       if (message.key === null) target = body;
+      return;
+    }
+    if (message.op === "bring") {
+      await bring(message.output);
       return;
     }
     let entry = entries.get(message.key);

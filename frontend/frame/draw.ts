@@ -3,6 +3,7 @@ import { imageElement, plainElement, rasterData } from "../src/outputs/drawing";
 import { isLoad, isVega } from "../src/outputs/mimes";
 import { insertHtml, runScript } from "./html";
 import { jsonTree } from "./json";
+import { runLoad } from "./load_script";
 import type { FrameOutput, LogLevel } from "./protocol";
 
 export interface DrawContext {
@@ -32,6 +33,10 @@ export async function drawData(parent: HTMLElement, output: DataOutput, context:
     case "application/javascript":
       await runScript(parent, value);
       return null;
+    case "application/vnd.jupyter.widget-view+json": {
+      const { drawWidget } = await import("./widgets");
+      return drawWidget(parent, String(parseFields(value).get("model_id") ?? ""), context);
+    }
     case "application/vnd.plotly.v1+json": {
       const { drawPlotly } = await import("./plotly");
       return drawPlotly(parent, value);
@@ -81,7 +86,7 @@ async function drawOther(
     return drawVega(parent, mime, value, own, context);
   }
   if (isLoad(mime)) {
-    await runScript(parent, value);
+    await runLoad(parent, value);
     return null;
   }
   const [family] = mime.split("/");

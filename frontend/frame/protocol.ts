@@ -46,6 +46,8 @@ export type PageMessage =
     }
   | { v: 1; t: "output"; op: "add"; key: number; output: FrameOutput }
   | { v: 1; t: "output"; op: "replace"; key: number; output: FrameOutput }
+  /** Runs the scripts of an output of another cell, and shows nothing of it. */
+  | { v: 1; t: "output"; op: "bring"; output: FrameOutput }
   | { v: 1; t: "output"; op: "append"; key: number; text: string }
   | { v: 1; t: "output"; op: "clear"; key: number | null }
   | { v: 1; t: "theme"; theme: Theme }
@@ -180,6 +182,10 @@ export function parsePageMessage(value: unknown): PageMessage | null {
 function parseOutputMessage(value: Fields): PageMessage | null {
   const { op, key, text } = value;
   if (op === "clear") return key === null || isKey(key) ? { v: 1, t: "output", op, key } : null;
+  if (op === "bring") {
+    const brought = parseOutput(value.output);
+    return brought === null ? null : { v: 1, t: "output", op, output: brought };
+  }
   if (!isKey(key)) return null;
   if (op === "append") return typeof text === "string" ? { v: 1, t: "output", op, key, text } : null;
   if (op !== "add" && op !== "replace") return null;

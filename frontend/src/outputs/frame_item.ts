@@ -5,6 +5,8 @@ import type { FrameOutput } from "../../frame/protocol";
 export interface FrameItem {
   output: FrameOutput;
   blob: { sha256: string; mime: string } | null;
+  /** Items of other cells whose scripts run before this one is drawn, each once in a document (`preludes.ts`). */
+  before: (() => readonly FrameItem[]) | null;
 }
 
 /** How many items at the front stay as they are. */

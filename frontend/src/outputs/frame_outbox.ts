@@ -2,7 +2,7 @@
  * Everything that goes to one document of a frame, over its port and strictly in order, also behind outputs whose blobs
  * are still on their way. What waits here is what the page itself said; a frame cannot make it longer.
  */
-import type { PageMessage } from "../../frame/protocol";
+import type { FrameOutput, PageMessage } from "../../frame/protocol";
 import { appendedText, type FrameItem, isSameItem } from "./frame_item";
 
 export interface Outbox {
@@ -16,6 +16,7 @@ export function createOutbox(
   load: (blob: { sha256: string; mime: string }) => Promise<string>,
 ): Outbox {
   const sent: { key: number; item: FrameItem }[] = [];
+  const brought = new Set<string>();
   let nextKey = 0;
   let tail: Promise<void> = Promise.resolve();
 
@@ -23,9 +24,9 @@ export function createOutbox(
     tail = tail.then(() => port.postMessage(message, transfer));
   };
 
-  const postOutput = (op: "add" | "replace", key: number, { output, blob }: FrameItem): void => {
+  const postWhole = ({ output, blob }: FrameItem, message: (whole: FrameOutput) => PageMessage): void => {
     if (blob === null || output.kind !== "data") {
-      post({ v: 1, t: "output", op, key, output });
+      post(message(output));
       return;
     }
     const loading = load(blob);
@@ -34,8 +35,18 @@ export function createOutbox(
         (value) => ({ ...output, value }),
         () => ({ kind: "stream", name: "stderr", text: "This output could not be fetched from the server." }) as const,
       );
-      port.postMessage({ v: 1, t: "output", op, key, output: whole } satisfies PageMessage);
+      port.postMessage(message(whole));
     });
+  };
+
+  const postOutput = (op: "add" | "replace", key: number, item: FrameItem): void => {
+    for (const other of item.before?.() ?? []) {
+      const name = other.blob?.sha256 ?? JSON.stringify(other.output);
+      if (brought.has(name)) continue;
+      brought.add(name);
+      postWhole(other, (output) => ({ v: 1, t: "output", op: "bring", output }));
+    }
+    postWhole(item, (output) => ({ v: 1, t: "output", op, key, output }));
   };
 
   return {
