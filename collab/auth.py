@@ -55,10 +55,12 @@ class ForeignOrigin(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`link` when the caller showed a link's token as Bearer; it opens that link's Notebook and nothing else."""
+    """`link` when the caller showed a link's token as Bearer; it opens that link's Notebook and nothing else.
+    `session` is the hash of a browser's session; empty for who showed a token."""
 
     user: User
     link: Link | None = None
+    session: str = ""
 
     @property
     def is_owner(self) -> bool:
@@ -89,7 +91,7 @@ class Auth:
             raise NotSignedIn(
                 "Sign in first: open the address with the token that the server printed, or a link to a notebook."
             )
-        return Caller(user)
+        return Caller(user, session=self._session_hash(session))
 
     async def _by_token(self, token: str) -> Caller:
         if self.is_token(token):
@@ -119,6 +121,16 @@ class Auth:
         session = (_OWNERS if user.id == OWNER else "") + secrets.token_urlsafe(32)
         await self._store.add_session(self._session_hash(session), user.id)
         return session
+
+    async def sign_out(self, caller: Caller) -> None:
+        await self._store.end_session(caller.session)
+
+    async def session_ends(self, caller: Caller) -> datetime | None:
+        """When the caller's session is over, which may be now; None for who has a token in its place."""
+        if not caller.session:
+            return None
+        began = await self._store.session_began(caller.session)
+        return datetime.now(UTC) if began is None else began + SESSION
 
     async def _of_session(self, session: str) -> User | None:
         return await self._store.session_user(self._session_hash(session), datetime.now(UTC) - SESSION)

@@ -102,7 +102,11 @@ async def _watch_access(services: Services, caller: Caller, room: Room, connecti
     try:
         while True:
             connection.access_changed.clear()
+            over = await services.auth.session_ends(caller)
             now = datetime.now(UTC)
+            if over is not None and over <= now:
+                connection.close(CLOSE_SIGN_IN, "Your session has ended; sign in again.")
+                return
             grants = await services.auth.grants(caller, room.id)
             role = role_of(grants, now)
             if role is None:
@@ -110,6 +114,7 @@ async def _watch_access(services: Services, caller: Caller, room: Room, connecti
                 return
             room.change_role(connection, role)
             ends = [grant.expires for grant in grants if grant.expires is not None and grant.expires > now]
+            ends += [] if over is None else [over]
             with anyio.move_on_after((min(ends) - now).total_seconds() + 0.01 if ends else math.inf):
                 await connection.access_changed.wait()
     except StoreError as error:

@@ -29,6 +29,7 @@ def page_html(request: Request) -> str:
         .read_text("utf-8")
         .replace("__OUTPUT_ORIGIN__", output_template(host, services.config))
         .replace("__OUTPUT_CROSS_SITE__", "1" if services.config.output_cross_site else "")
+        .replace("__OMIT_OUTPUTS__", "1" if services.config.omit_outputs else "")
         .replace("__WORKER__", "/worker.js" if services.config.offline else "")
     )
 

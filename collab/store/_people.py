@@ -46,6 +46,16 @@ class SQLitePeople:
 
         return await self._db.read(query)
 
+    async def session_began(self, token_hash: str) -> datetime | None:
+        def query(db: sqlite3.Connection) -> datetime | None:
+            found = db.execute("SELECT created FROM sessions WHERE token_hash = ?", (token_hash,)).fetchone()
+            return None if found is None else datetime.fromisoformat(found[0])
+
+        return await self._db.read(query)
+
+    async def end_session(self, token_hash: str) -> None:
+        await self._db.write(lambda db: db.execute("DELETE FROM sessions WHERE token_hash = ?", (token_hash,)))
+
     async def grant(self, notebook: NotebookId, user: UserId, link: Link) -> None:
         await self._db.write(
             lambda db: db.execute(

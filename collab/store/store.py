@@ -195,6 +195,11 @@ class People(Protocol):
     async def session_user(self, token_hash: str, since: datetime) -> User | None:
         """Of a session that began after `since`."""
 
+    async def session_began(self, token_hash: str) -> datetime | None:
+        """None when it is over, or never was."""
+
+    async def end_session(self, token_hash: str) -> None: ...
+
     async def grant(self, notebook: NotebookId, user: UserId, link: Link) -> None:
         """The link's role, for as long as the link lasts."""
 

@@ -11,12 +11,13 @@ from collab.app import ROUTES
 from tests.collab.serving import CLOSED_BEFORE_ACCEPT, TOKEN, Served, link, made, refusal
 
 # What everybody may have: the page's own files, which hold nothing of anybody.
-PUBLIC = {("GET", "/"), ("GET", "/n/{id}"), ("GET", "/assets/{name}"), ("GET", "/healthz")}
+PUBLIC = {("GET", path) for path in ("/", "/n/{id}", "/assets/{name}", "/healthz", "/worker.js", "/shell.json")}
 
 # Every other way in, and the answer to a viewer of the notebook who sends nothing with it.
 VIEWERS: dict[tuple[str, str], int] = {
     ("GET", "/api/me"): 200,
     ("PATCH", "/api/me"): 400,
+    ("DELETE", "/api/me/session"): 204,
     ("GET", "/api/notebooks"): 200,
     ("POST", "/api/notebooks"): 403,
     ("GET", "/api/notebooks/{id}"): 200,

@@ -658,6 +658,12 @@ async def test_people_and_their_sessions(store: SQLiteStore) -> None:
     assert await store.session_user("hash", since) == replace(ADA, name="Ada L.", color="#bb0000")
     assert await store.session_user("hash", now + timedelta(hours=1)) is None
     assert await store.session_user("other", since) is None
+    began = await store.session_began("hash")
+    assert began is not None and since < began < now + timedelta(minutes=1)
+    await store.add_session("ended", ADA.id)
+    await store.end_session("ended")
+    assert await store.session_began("ended") is None
+    assert await store.session_user("ended", since) is None
     with pytest.raises(StoreError):
         await store.add_session("hash", ADA.id)
     with pytest.raises(StoreError):
