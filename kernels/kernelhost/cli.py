@@ -77,6 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
         config = read_config(arguments, os.environ)
     except BadSetting as error:
         sys.exit(f"kernelhost: {error}")
+    if not config.colab:
+        os.environ["KERNELHOST_COLAB"] = "0"  # kernels are told by it
     os.environ.pop("KERNELHOST_TOKEN", None)
     hide_memory()
     stream = logging.StreamHandler()

@@ -59,6 +59,7 @@ class Config:
     binary: Literal["auto", "always", "never"] = "auto"
     pool: tuple[tuple[str, int], ...] = (("", 1),)
     revival: Revival = Revival()  # noqa: RUF009 - a value
+    colab: bool = True
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -114,6 +115,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         binary=given.binary,
         pool=tuple({"": 1, **dict(given.pool)}.items()),
         revival=Revival(deaths=given.revive),
+        colab=given.colab,
     )
 
 
@@ -177,6 +179,12 @@ def _parser() -> argparse.ArgumentParser:
     help = f"start a kernel again that died by itself, until the Nth time in {rule.within_s / 60:g} min"
     help += f" ({rule.deaths}); 0: never"
     parser.add_argument("--revive", type=int, default=rule.deaths, metavar="N", help=help)
+    parser.add_argument(
+        "--no-colab",
+        dest="colab",
+        action="store_false",
+        help="leave google.colab out of what Python kernels can import",
+    )
     most = parser.add_argument_group("bounds")
     most.add_argument("--max-kernels", type=_count, default=MAX_KERNELS, metavar="N", help=f"in all ({MAX_KERNELS})")
     help = f"starts of kernels in a minute ({MAX_STARTS})"

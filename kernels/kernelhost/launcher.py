@@ -214,6 +214,44 @@ def share_gpu() -> None:
     sys.meta_path.insert(0, AfterImport("torch.cuda", bound))
 
 
+def colab_folder(here: str) -> str:
+    """Beside this file where it is installed, beside its package in a checkout."""
+    inside = os.path.join(here, "colab")
+    return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(here), "colab")
+
+
+def offer_colab(folder: str) -> Any:
+    """`google.colab` can be imported, behind all that is installed; and the shell, whose class code looks at to know
+    Colab, gives `!` commands a terminal of their own. None where it is turned off or IPython is another one: then
+    nothing changes. Nothing of the package is imported before somebody uses it."""
+    if os.environ.pop("KERNELHOST_COLAB", "1") == "0" or not os.path.isdir(folder):
+        return None
+    from ipykernel import zmqshell
+
+    def system(self: Any, command: str) -> Any:
+        from google.colab import _system_commands  # type: ignore[import-not-found, unused-ignore]
+
+        return _system_commands.system(self, command)
+
+    # plotly knows Jupyter by its shell's class, and puts 5 MB of itself into the notebook where it sees another.
+    os.environ.setdefault("PLOTLY_RENDERER", "plotly_mimetype")
+    body = {"__module__": "google.colab._shell", "__qualname__": "Shell", "has_interactive_commands": True}
+    if sys.platform != "win32":
+        body["system"] = system
+    sys.path.append(folder)
+    return type("Shell", (zmqshell.ZMQInteractiveShell,), body)
+
+
+def take_calls(kernel: Any) -> None:
+    """Functions that scripts of outputs may call by name (`google.colab.output.register_callback`)."""
+
+    def take_call(comm: Any, message: Any) -> None:
+        import_module("google.colab.output._js").take_call(comm, message)
+
+    kernel.comm_manager.register_target("google.colab.invoke", take_call)
+    kernel.shell.magics_manager.register_lazy("shell", "google.colab")
+
+
 def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != here]
@@ -237,7 +275,13 @@ def main() -> None:
         lose_no_interrupt(kernelbase.Kernel, shell)
     sys.argv.append("--HistoryManager.hist_file=:memory:")
     app: Any = kernelapp.IPKernelApp.instance()
+    colab = offer_colab(colab_folder(here))
+    if colab is not None:
+        app.kernel_class.shell_class = colab
     app.initialize()
+    if colab is not None:
+        with suppress(AttributeError):  # of another version
+            take_calls(app.kernel)
     forget_outputs(app.shell)
     keep_caches_together()
     ioloop.IOLoop.current().add_callback(wake_for_signals)

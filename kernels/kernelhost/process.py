@@ -21,7 +21,7 @@ from kernelhost.cages.cage import Cage, entry, open_cage
 from kernelhost.cages.rlimits import reap_orphans
 from kernelhost.confinement import OPEN, Confinement
 from kernelhost.sockets import PORTS
-from kernelhost.spec import LAUNCHER, Spec
+from kernelhost.spec import COLAB, LAUNCHER, Spec
 from kernelhost.watch import Action, act_on, out_of_memory, watch
 
 _VENVS: Final = Path(__file__).with_name("venvs.py")
@@ -129,6 +129,8 @@ class Process:
     ) -> tuple[list[str], list[int]]:
         """The command line, and the descriptors to pass on and close. Raises OSError."""
         programs = (*sandbox.programs_of(command, environment), *confinement.shown)
+        if COLAB is not None and str(LAUNCHER) in command:
+            programs = (*programs, COLAB)
         box = sandbox.Box(
             cwd,
             self._run,

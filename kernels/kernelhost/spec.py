@@ -10,6 +10,10 @@ from string import Template
 from typing import Any, Final, Literal
 
 LAUNCHER: Final = Path(__file__).with_name("launcher.py")
+# Where `google.colab` is: beside the launcher where it is installed, beside its package in a checkout.
+COLAB: Final = next(
+    (folder for folder in (LAUNCHER.with_name("colab"), LAUNCHER.parent.with_name("colab")) if folder.is_dir()), None
+)
 _PYTHONS: Final = ("python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}")
 
 
