@@ -96,7 +96,10 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
 
             def runs_of(room: Room) -> Executions:
                 runtime = JupyterRuntime(http, gateway, f"collab-{room.id}")
-                return Executions(room, runtime, store, kept, feeds, config.attach, resets.reset_all, kept_secrets)
+                omit = config.omit_outputs
+                return Executions(
+                    room, runtime, store, kept, feeds, config.attach, resets.reset_all, kept_secrets, omit
+                )
 
             await _first_notebook(store, kept, data)
             sweep = sweep_with(store, kept)

@@ -46,6 +46,7 @@ class Config:
     output_origin: str = ""
     output_cross_site: bool = False
     offline: bool = True
+    omit_outputs: bool = False
     upload_bytes: int = 64 << 20
     static: Path = Path(__file__).parent / "static"
 
@@ -87,6 +88,7 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
         output_origin=_output_origin(environ.get("COLLAB_OUTPUT_ORIGIN", ""), public_url),
         output_cross_site=_is_set("COLLAB_OUTPUT_CROSS_SITE", environ),
         room_grace_s=_seconds(environ.get("COLLAB_ROOM_GRACE", "30s")),
+        omit_outputs=_is_set("COLLAB_OMIT_OUTPUTS", environ),
         offline=_is_on("COLLAB_OFFLINE", environ.get("COLLAB_OFFLINE", "on")),
     )
 

@@ -51,6 +51,7 @@ from collab.flight import resumed
 from collab.flights import ANSWER_LOST, Flights
 from collab.history import History
 from collab.invocations import Invocations
+from collab.ipynb import omits_outputs
 from collab.liveness import Liveness
 from collab.meters import Meters
 from collab.model import CellId, User
@@ -94,10 +95,12 @@ class Executions:
         attachable: tuple[str, ...] = (),
         reset_all: Callable[[User, bool], Awaitable[None]] = nobody_resets,
         secrets: Secrets | None = None,
+        omit_outputs: bool = False,
     ) -> None:
         self.runtime = runtime
         self._room = room
         self._feeds = feeds
+        self._omit_outputs = omit_outputs
         self._recorder = Recorder(room, store, blobs)
         self._questions = Questions(runtime)
         self._kernel = RoomKernel(room, runtime, store, self._waits)
@@ -157,6 +160,8 @@ class Executions:
                 self._tasks.start_soon(self._comms.show_forever)
                 came = _now()
                 await self._adopt()
+                if not self.live and (self._omit_outputs or omits_outputs(self._room.doc)):
+                    self._clear(notebook.code_cells(self._room.doc))
                 await self._recorder.written()
                 await self._history.settle(came)
                 await anyio.sleep_forever()

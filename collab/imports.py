@@ -42,11 +42,11 @@ async def import_notebook(store: Store, blobs: Blobs, data: bytes, title: str = 
     return await _store(store, await anyio.to_thread.run_sync(_build, blobs, data, title))
 
 
-async def copy_notebook(store: Store, blobs: Blobs, state: bytes, title: str) -> NotebookRow:
+async def copy_notebook(store: Store, blobs: Blobs, state: bytes, title: str, outputs: bool = True) -> NotebookRow:
     """A notebook of its own with the same content; run marks become those of an imported file."""
 
     def build() -> _Made:
-        return _build(blobs, ipynb.to_bytes(content_of(state, blobs)), title)
+        return _build(blobs, ipynb.to_bytes(content_of(state, blobs, outputs)), title)
 
     return await _store(store, await anyio.to_thread.run_sync(build))
 

@@ -20,7 +20,7 @@ from nbformat.v4.convert import upgrade_cell
 from nbformat.validator import normalize
 from pycrdt import Array, Map, Text
 
-from collab import notebook
+from collab import notebook, widget_files
 from collab.excerpt import cut_bytes, left_out
 from collab.messages import is_base64, is_json, sanitise, to_json
 from collab.model import (
@@ -202,22 +202,25 @@ def _check_output(output: Content, where: str) -> None:
 
 
 def _give_ids(cells: list[Content]) -> None:
-    """Every cell has one of its own; one that is missing, malformed or taken is made."""
-    given = {cell["id"] for cell in cells if isinstance(cell.get("id"), str)}
+    """Every cell has one of its own; one that is missing, malformed or taken is made.
+
+    Colab writes nbformat 4.0, which has none, and keeps its own in the metadata: links and comments there name it.
+    """
+    given = {id for cell in cells for id in (cell.get("id"), cell["metadata"].get("id")) if isinstance(id, str)}
     taken: set[str] = set()
     for cell in cells:
-        id = cell.get("id")
+        id = cell.get("id", cell["metadata"].get("id"))
         if not isinstance(id, str) or not CELL_ID.fullmatch(id) or id in taken:
             id = secrets.token_hex(4)
             while id in given or id in taken:
                 id = secrets.token_hex(4)
-            cell["id"] = id
+        cell["id"] = id
         taken.add(id)
 
 
 def write_into(doc: NotebookDoc, content: Content, title: str, put_blob: Callable[[bytes], str]) -> None:
     """Fills an empty Doc. `content` is what `read` gave; `put_blob` stores bytes and gives their SHA-256."""
-    metadata = content["metadata"]
+    metadata, widgets = widget_files.imported(content["metadata"], put_blob)
     spec = metadata.get("kernelspec")
     extra = {key: value for key, value in content.items() if key not in _TOP_KEYS}
     kept = {"kernelspec": None} | metadata | ({_EXTRA: extra} if extra else {})  # null: the file names none
@@ -237,6 +240,8 @@ def write_into(doc: NotebookDoc, content: Content, title: str, put_blob: Callabl
             metadata=_dumps(kept),
         )
         opened = notebook.roots(doc)
+        if widgets:
+            opened.meta[notebook.WIDGETS] = widgets
         for cell in codes:
             if outputs[cell["id"]]:
                 opened.outputs[cell["id"]] = Array(outputs[cell["id"]])
@@ -315,11 +320,35 @@ def _blob_of(mime: str, value: str) -> tuple[bytes, dict[str, object]]:
 # -- out --------------------------------------------------------------------------------------------------------------
 
 
+def omits_outputs(doc: NotebookDoc) -> bool:
+    """Whether this notebook's outputs are to be seen and never kept, as Colab's files say it."""
+    return _omits(_object(_string(notebook.roots(doc).meta.get("metadata"))))
+
+
+def set_omits_outputs(doc: NotebookDoc, on: bool) -> None:
+    """In one transaction; the rest of the metadata stays to the letter of its numbers."""
+    with doc.transaction(origin=SERVER_ORIGIN):
+        meta = notebook.roots(doc).meta
+        metadata = _object(_string(meta.get("metadata")))
+        colab = _dict(metadata.get("colab"))
+        colab.pop("private_outputs", None)
+        metadata.pop("colab", None)
+        named = colab | ({"private_outputs": True} if on else {})
+        meta["metadata"] = _dumps(metadata | ({"colab": named} if named else {}))
+
+
+def _omits(metadata: Content) -> bool:
+    return _dict(metadata.get("colab")).get("private_outputs") is True
+
+
 def to_notebook(doc: NotebookDoc, get_blob: Callable[[str], bytes], outputs: bool = True) -> Content:
     """The document as nbformat 4.5. `get_blob` raises FileNotFoundError for a Blob that is gone."""
     with doc.transaction():
         metadata = _object(_string(notebook.roots(doc).meta.get("metadata")))
         extra = _dict(metadata.pop(_EXTRA, None))
+        outputs = outputs and not _omits(metadata)
+        if not outputs:
+            metadata.pop("widgets", None)  # their states are outputs by another name
         cells = [_cell(doc, cell, get_blob, outputs) for cell in notebook.order(doc)]
         _name_kernel(metadata, notebook.kernelspec(doc), notebook.language(doc))
     return extra | {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
@@ -343,6 +372,8 @@ def _cell(doc: NotebookDoc, id: CellId, get_blob: Callable[[str], bytes], output
     entry = opened.cells[id]
     kind = notebook.cell_type(doc, id) or "raw"
     metadata = {key: _value(value) for key, value in _items(entry.get("metadata"))}
+    if not outputs or _ran_here(opened.runs.get(id)):
+        _forget_run(metadata)
     extra = _dict(metadata.pop(_EXTRA, None))
     cell: Content = {key: value for key, value in extra.items() if key not in _CELL_KEYS}
     cell |= {"cell_type": kind, "id": id, "metadata": metadata, "source": notebook.cell_source(doc, id)}
@@ -361,6 +392,20 @@ def _cell(doc: NotebookDoc, id: CellId, get_blob: Callable[[str], bytes], output
         if attachments:
             cell["attachments"] = {name: _bundle(_dict(value)) for name, value in attachments.items()}
     return cell
+
+
+def _ran_here(mark: Any) -> bool:
+    """Marks that came with a file name no kernel process."""
+    return isinstance(mark, (Map, dict)) and _string(mark.get("session")) != ""
+
+
+def _forget_run(metadata: Content) -> None:
+    """What Colab noted of a run that is no longer the last, and of its outputs: who, when, and how high they were."""
+    for key in ("executionInfo", "outputId"):
+        metadata.pop(key, None)
+    colab = metadata.get("colab")
+    if isinstance(colab, dict) and "height" in colab:
+        metadata["colab"] = {key: value for key, value in colab.items() if key != "height"}
 
 
 def _output(entry: Any, get_blob: Callable[[str], bytes]) -> Content:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from collab import imports, notebook
 from collab.http._request import access_of, body_of, caller_of, flag_of, object_of, owner_of, services_of
-from collab.ipynb import BadNotebook
+from collab.ipynb import BadNotebook, set_omits_outputs
 from collab.model import Role
 from collab.sharing import refusal, role_of
 from collab.store.store import Found
@@ -65,6 +65,9 @@ async def change(request: Request) -> Response:
     title, trashed = value.get("title"), value.get("trashed")
     if title is not None and not (isinstance(title, str) and title.strip()):
         raise HTTPException(400, "A title is a text that is not empty.")
+    omits = value.get("omits_outputs")
+    if omits is not None and not isinstance(omits, bool):
+        raise HTTPException(400, "'omits_outputs' is true or false.")
     if trashed is not None and not isinstance(trashed, bool):
         raise HTTPException(400, "'trashed' is true or false.")
     if trashed is not None and access.role < Role.OWNER:
@@ -76,6 +79,10 @@ async def change(request: Request) -> Response:
             notebook.set_title(room.doc, title)
             await room.commit()
             await services.store.index(id, notebook.title(room.doc), notebook.search_text(room.doc))
+    if isinstance(omits, bool):
+        async with services.rooms.use(id) as room:
+            set_omits_outputs(room.doc, omits)
+            await room.commit()
     if isinstance(trashed, bool):
         await services.store.trash(id, datetime.now(UTC) if trashed else None)
         if trashed:
@@ -104,7 +111,9 @@ async def copy(request: Request) -> Response:
     async with services.rooms.use(access.notebook.id) as room:
         state = room.doc.get_update()
         title = notebook.title(room.doc)
-    row = await imports.copy_notebook(services.store, services.blobs, state, f"Copy of {title}")
+    row = await imports.copy_notebook(
+        services.store, services.blobs, state, f"Copy of {title}", not services.config.omit_outputs
+    )
     return JSONResponse({"id": row.id, "title": row.title}, 201)
 
 

@@ -58,7 +58,7 @@ async def export(request: Request) -> Response:
     format = request.query_params.get("format", "ipynb")
     if format not in _TYPES:
         raise HTTPException(400, f"'{format:.20}' is no format; there are {', '.join(_TYPES)}.")
-    outputs = flag_of(request, "outputs", True)
+    outputs = flag_of(request, "outputs", True) and not services.config.omit_outputs
     async with services.rooms.use(access.notebook.id) as room:
         state, title = room.doc.get_update(), notebook.title(room.doc)
 

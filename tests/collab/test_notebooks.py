@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,8 +11,9 @@ import httpx
 import nbformat
 import pytest
 
+from collab.config import Config
 from collab.http._attachment import attachment
-from tests.collab.serving import Served, link, made, refusal
+from tests.collab.serving import TOKEN, Served, link, made, refusal, running
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400).decode()  # over 64 KiB: a Blob
 NOTEBOOK: dict[str, Any] = {
@@ -83,6 +85,47 @@ def test_without_outputs(owner: httpx.Client) -> None:
     html = owner.get(f"/api/notebooks/{id}/export", params={"format": "html", "outputs": "false"}).text
     assert "A heading" in html
     assert PNG[:100] not in html
+
+
+def outputs_in(client: httpx.Client, id: str) -> Any:
+    return client.get(f"/api/notebooks/{id}/export").json()["cells"][1]["outputs"]
+
+
+def test_a_notebook_that_omits_its_outputs(owner: httpx.Client) -> None:
+    id = made(owner, "A title", NOTEBOOK)
+    assert owner.patch(f"/api/notebooks/{id}", json={"omits_outputs": True}).status_code == 200
+    assert outputs_in(owner, id) == []
+    assert owner.get(f"/api/notebooks/{id}/export").json()["metadata"]["colab"] == {"private_outputs": True}
+    assert outputs_in(owner, owner.post(f"/api/notebooks/{id}/copy").json()["id"]) == []
+    assert owner.patch(f"/api/notebooks/{id}", json={"omits_outputs": False}).status_code == 200
+    assert "colab" not in owner.get(f"/api/notebooks/{id}/export").json()["metadata"]
+    assert refusal(owner.patch(f"/api/notebooks/{id}", json={"omits_outputs": 1})) == (
+        400,
+        "'omits_outputs' is true or false.",
+    )
+
+
+def test_whether_outputs_are_omitted_is_for_editors_to_say(served: Served, owner: httpx.Client) -> None:
+    id = made(owner)
+    with served.browser(f"/n/{id}?link={link(owner, id, 'runner')}") as guest:
+        assert guest.patch(f"/api/notebooks/{id}", json={"omits_outputs": True}).status_code == 403
+
+
+@pytest.mark.anyio
+async def test_a_server_that_omits_outputs(tmp_path: Path) -> None:
+    async with running(Config(tmp_path, token=TOKEN, omit_outputs=True)) as client:
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        id = (await client.post("/api/notebooks", json=NOTEBOOK)).json()["id"]
+        copied = (await client.post(f"/api/notebooks/{id}/copy")).json()["id"]
+        for each in (id, copied):
+            assert (await client.get(f"/api/notebooks/{each}/export")).json()["cells"][1]["outputs"] == []
+        html = (await client.get(f"/api/notebooks/{id}/export", params={"format": "html"})).text
+        assert "A heading" in html and PNG[:100] not in html
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.mark.parametrize(
