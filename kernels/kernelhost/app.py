@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kernelhost import health, reports, session_handlers, terminal_handlers, upkeep_handlers
+from kernelhost import health, port_handlers, reports, session_handlers, terminal_handlers, upkeep_handlers
 from kernelhost.config import Config
 from kernelhost.confining import Walls
 from kernelhost.cors import Cors
@@ -76,6 +76,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
             *health.routes,
             *reports.routes,
             *upkeep_handlers.routes,
+            *port_handlers.routes,
             *session_handlers.routes,
             *terminal_handlers.routes,
             *routes,

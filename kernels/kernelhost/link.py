@@ -84,6 +84,7 @@ class Link:
         self.extras: Callable[[], dict[str, object]] = dict
         # What a restarted kernel is to have in place of what it had: other GPUs. May raise KernelFailed.
         self.equipped: Callable[[Document], Document] = lambda document: document
+        self.streams = 0  # to its ports
         self._document = document
         self._tasks = tasks
         self._gone = gone
