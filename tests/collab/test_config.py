@@ -107,6 +107,7 @@ def test_a_relative_folder_is_where_we_started(monkeypatch: pytest.MonkeyPatch, 
             "COLLAB_OUTPUT_ORIGIN and COLLAB_PUBLIC_URL begin with the same http or https.",
         ),
         ([], {"COLLAB_OUTPUT_CROSS_SITE": "yes"}, "COLLAB_OUTPUT_CROSS_SITE is 1 or 0."),
+        ([], {"COLLAB_OFFLINE": "no"}, "COLLAB_OFFLINE is on or off."),
         ([], {"COLLAB_ROOM_GRACE": "30"}, "'30' is no duration; write it like 30s or 5m."),
     ],
 )
