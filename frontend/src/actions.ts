@@ -143,6 +143,7 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
       "edit.copyOutput",
       "edit.clearOutput",
       "edit.clearAllOutputs",
+      "edit.omitOutputs",
     ],
   },
   {

@@ -77,7 +77,7 @@ export const getNotebook = (id: string): Promise<NotebookInfo> => request("GET",
 
 export const changeNotebook = (
   id: string,
-  change: { readonly title?: string; readonly trashed?: boolean },
+  change: { readonly title?: string; readonly trashed?: boolean; readonly omits_outputs?: boolean },
 ): Promise<unknown> => request("PATCH", path(id), change);
 
 export const trashNotebook = (id: string, trashed: boolean): Promise<unknown> => changeNotebook(id, { trashed });

@@ -33,7 +33,7 @@ test("every action needs the role that the table of menus gives it", () => {
     runner:
       "file.closeShutdown, runtime.connect, runtime.runAll, runtime.runBefore, runtime.run, runtime.runNext, runtime.runBelow, runtime.runStale, runtime.interrupt, runtime.cancelMine, runtime.restart, runtime.restartRunAll, runtime.extendIdle, runtime.shutdown",
     editor:
-      "file.rename, edit.undo, edit.redo, edit.cut, edit.pasteBelow, edit.pasteAbove, edit.duplicate, edit.delete, edit.moveUp, edit.moveDown, edit.split, edit.mergeSelected, edit.mergeAbove, edit.mergeBelow, edit.toCode, edit.toMarkdown, edit.toRaw, edit.toHeading1, edit.toHeading2, edit.toHeading3, edit.toHeading4, edit.toHeading5, edit.toHeading6, edit.clearOutput, edit.clearAllOutputs, cell.edit, insert.codeAbove, insert.codeBelow, insert.markdownAbove, insert.markdownBelow, insert.headingAbove, insert.headingBelow, insert.raw, insert.formField, cell.formOnly, runtime.runInsert, runtime.restartClear, runtime.changeType",
+      "file.rename, edit.undo, edit.redo, edit.cut, edit.pasteBelow, edit.pasteAbove, edit.duplicate, edit.delete, edit.moveUp, edit.moveDown, edit.split, edit.mergeSelected, edit.mergeAbove, edit.mergeBelow, edit.toCode, edit.toMarkdown, edit.toRaw, edit.toHeading1, edit.toHeading2, edit.toHeading3, edit.toHeading4, edit.toHeading5, edit.toHeading6, edit.clearOutput, edit.clearAllOutputs, cell.edit, insert.codeAbove, insert.codeBelow, insert.markdownAbove, insert.markdownBelow, insert.headingAbove, insert.headingBelow, insert.raw, insert.formField, cell.formOnly, edit.omitOutputs, runtime.runInsert, runtime.restartClear, runtime.changeType",
     owner: "file.trash, runtime.attach, runtime.reset, runtime.resetAll",
   };
   const anyone =

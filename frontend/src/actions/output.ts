@@ -1,7 +1,9 @@
 /** Rows about the outputs of the selected cell: taking them away, and how this person looks at them. */
 
+import { changeNotebook } from "../api.ts";
 import { cellOf, orderedIds, outputsOf, titleOf } from "../notebook/schema.ts";
 import { type OutputView, viewOf } from "../outputs/controls/views.ts";
+import { omission } from "../outputs/omission.ts";
 import { type Action, command } from "./action.ts";
 import type { Workbench } from "./workbench.ts";
 
@@ -19,6 +21,20 @@ function show(bench: Workbench, id: string, view: OutputView): void {
 }
 
 export const outputActions: readonly Action[] = [
+  {
+    id: "edit.omitOutputs",
+    title: "Omit outputs when saving",
+    role: "editor",
+    keys: [],
+    when: (bench) => (omission(bench.session.notebook) === "server" ? "this server keeps none" : null),
+    checked: (bench) => omission(bench.session.notebook) !== null,
+    run: async (bench) => {
+      const { id, notebook } = bench.session;
+      const omits = omission(notebook) === null;
+      await changeNotebook(id, { omits_outputs: omits });
+      bench.say(omits ? "Outputs are shown, and not saved." : "Outputs are saved with the notebook.");
+    },
+  },
   {
     id: "edit.copyOutput",
     title: "Copy output",

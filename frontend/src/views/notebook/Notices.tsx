@@ -6,6 +6,7 @@ import type { NotebookBench } from "./bench";
 import { endedWords } from "./ended";
 import { Notice } from "./Notice";
 import { RuntimeNotices } from "./RuntimeNotices";
+import { useOmission } from "./use_notebook";
 
 /** What happened, what it means for the work, and the one thing to do. The most serious comes first. */
 export function Notices({ bench }: { readonly bench: NotebookBench }) {
@@ -18,6 +19,7 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
   const recovered = useStore(store, (state) => state.recovered);
   const offline = useLater(phase === "offline", 1000);
   const changed = useRoleChange(role);
+  const omitted = useOmission(bench.session);
 
   return (
     <div className="notices">
@@ -66,6 +68,13 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
           sign="info"
           text={`You are ${article(role)} ${role ?? ""} here now; before, you were ${article(changed.was)} ${changed.was}.`}
           onDismiss={changed.dismiss}
+        />
+      )}
+      {omitted !== null && (
+        <Notice
+          look="quiet"
+          sign="info"
+          text={`${omitted === "server" ? "This server" : "This notebook"} saves no outputs: they last as long as the runtime, and no copy or download has them.`}
         />
       )}
       {role !== null && !atLeast(role, "editor") && ended === null && (

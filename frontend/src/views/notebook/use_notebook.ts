@@ -3,6 +3,7 @@
 import { useSyncExternalStore } from "react";
 import { observeMeta, observeOrder } from "../../notebook/observe";
 import { orderedIds, titleOf } from "../../notebook/schema";
+import { omission } from "../../outputs/omission";
 import type { Session } from "../../session/session";
 
 export function useTitle(session: Session): string {
@@ -16,5 +17,12 @@ export function useCellCount(session: Session): number {
   return useSyncExternalStore(
     (changed) => observeOrder(session.notebook, changed),
     () => orderedIds(session.notebook).length,
+  );
+}
+
+export function useOmission(session: Session): ReturnType<typeof omission> {
+  return useSyncExternalStore(
+    (changed) => observeMeta(session.notebook, changed),
+    () => omission(session.notebook),
   );
 }

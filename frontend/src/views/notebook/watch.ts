@@ -3,7 +3,7 @@
 import { actionOf, disabledReason } from "../../actions";
 import type { Workbench } from "../../actions/workbench";
 import { observeRun } from "../../notebook/observe";
-import { orderedIds, runOf } from "../../notebook/schema";
+import { orderedIds, outputsOf, runOf } from "../../notebook/schema";
 import { mention, mentionRun, warn } from "../shared/announcements";
 import { duration } from "../shared/time";
 import { endedWords } from "./ended";
@@ -40,7 +40,8 @@ export function watchSession(bench: Workbench): () => void {
       }
       const took =
         run.started !== null && run.finished !== null ? ` after ${duration(run.finished - run.started)}` : "";
-      heard(`Cell ${number} ${run.state}${took}.`);
+      const made = run.state === "finished" && outputsOf(notebook, running).length > 0;
+      heard(`Cell ${number}${made ? ": output ready," : ""} ${run.state}${took}.`);
     });
   };
   // Heard, not seen: the cell itself shows it.
