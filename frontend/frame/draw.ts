@@ -1,7 +1,7 @@
 /** Draws one data output by its type. What is heavy is loaded when it is first needed. */
 import { imageElement, plainElement, rasterData } from "../src/outputs/drawing";
 import { isLoad, isVega } from "../src/outputs/mimes";
-import { insertHtml, runScript } from "./html";
+import { insertHtml, runModule, runScript } from "./html";
 import { jsonTree } from "./json";
 import { runLoad } from "./load_script";
 import type { FrameOutput, LogLevel } from "./protocol";
@@ -33,10 +33,9 @@ export async function drawData(parent: HTMLElement, output: DataOutput, context:
     case "application/javascript":
       await runScript(parent, value);
       return null;
-    case "application/vnd.jupyter.widget-view+json": {
-      const { drawWidget } = await import("./widgets");
-      return drawWidget(parent, String(parseFields(value).get("model_id") ?? ""), context);
-    }
+    case "application/vnd.google.colaboratory.module+javascript":
+      await runModule(parent, value);
+      return null;
     case "application/vnd.plotly.v1+json": {
       const { drawPlotly } = await import("./plotly");
       return drawPlotly(parent, value);
@@ -116,10 +115,15 @@ function describeSvg(parent: HTMLElement, plain: string): void {
 }
 
 function parseFields(text: string): Map<string, unknown> {
+  return fieldsOf(parseJson(text));
+}
+
+/** null for what is no JSON. */
+function parseJson(text: string): unknown {
   try {
-    return fieldsOf(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
-    return new Map();
+    return null;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What a frame can do beyond drawing outputs. Each feature is small; what is heavy in it loads when first needed. */
+import type { OutputArea } from "./area";
 import type { FrameMessage, PageMessage } from "./protocol";
 import { widgetFeature } from "./widgets/channel";
 
@@ -7,6 +8,8 @@ export interface FrameContext {
   /** Whether scripts of this frame may call the kernel now; the server decides again. */
   isAccessAllowed(): boolean;
   send(message: FrameMessage, transfer?: Transferable[]): void;
+  /** Where outputs are drawn, and the queue that draws them. */
+  area: OutputArea;
 }
 
 export interface Feature {

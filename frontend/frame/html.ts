@@ -23,6 +23,15 @@ export async function runScript(parent: HTMLElement, code: string): Promise<void
   await startScript(script, parent);
 }
 
+/** An ES module. */
+export async function runModule(parent: HTMLElement, code: string): Promise<void> {
+  const script = document.createElement("script");
+  script.type = "module";
+  script.textContent = code;
+  aliasElement(parent);
+  await startScript(script, parent);
+}
+
 /** After loading, `document.write` would erase the frame; libraries mean "here". */
 export function writeIntoArea(): void {
   const write = (...texts: string[]): void => {

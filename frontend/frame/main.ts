@@ -77,7 +77,7 @@ function start(port: MessagePort, init: Extract<PageMessage, { t: "init" }>): vo
     },
   });
   let isAccessAllowed = init.accessAllowed;
-  const context = { isLive: init.class === "live", isAccessAllowed: () => isAccessAllowed, send };
+  const context = { isLive: init.class === "live", isAccessAllowed: () => isAccessAllowed, send, area };
   const features = FEATURES.map((create) => create(context));
   port.onmessage = (event: MessageEvent) => {
     const message = parsePageMessage(event.data);

@@ -18,16 +18,14 @@ export async function runScripts(scripts: readonly HTMLScriptElement[], parent: 
   const missing: string[] = [];
   for (const inert of scripts) {
     // A script before may have thrown this one away.
-    if (inert.isConnected && isRunnable(inert)) await replaceScript(inert, parent, missing);
+    if (inert.isConnected && isRunnable(inert)) await run(inert, (copy) => inert.replaceWith(copy), parent, missing);
   }
   if (missing.length > 0 && isBlank(parent)) explainMissing(parent, missing);
 }
 
 /** A script of our own making, at the end of `parent`. */
 export async function startScript(script: HTMLScriptElement, parent: HTMLElement): Promise<void> {
-  await provideFor(script);
-  const copy = copyScript(script);
-  showErrors(parent, () => Element.prototype.append.call(parent, copy));
+  await run(script, (copy) => Element.prototype.append.call(parent, copy), parent, []);
 }
 
 function isRunnable(script: HTMLScriptElement): boolean {
@@ -35,12 +33,29 @@ function isRunnable(script: HTMLScriptElement): boolean {
   return CLASSIC.has(type) || type === "module" || type === "importmap";
 }
 
-async function replaceScript(inert: HTMLScriptElement, parent: HTMLElement, missing: string[]): Promise<void> {
+/** plotly's own text, which its renderers put into a notebook: ours is the same and need not be read again. */
+function isPlotlyItself(code: string): boolean {
+  const version =
+    code.length > LIBRARY_LENGTH ? /^\s*\/\*\*\s*\* plotly\.js v(\d+\.\d+\.\d+)/.exec(code.slice(0, 100)) : null;
+  return version !== null && localLibrary(`https://cdn.plot.ly/plotly-${version[1]}.min.js`) !== null;
+}
+
+/** Runs a copy of `inert` where `place` puts it. */
+async function run(
+  inert: HTMLScriptElement,
+  place: (script: HTMLScriptElement) => void,
+  parent: HTMLElement,
+  missing: string[],
+): Promise<void> {
   await provideFor(inert);
+  if (isPlotlyItself(inert.text)) {
+    await loadLibrary("plotly");
+    return;
+  }
   const script = copyScript(inert);
   const isModule = inert.type.trim().toLowerCase() === "module";
   if (!script.hasAttribute("src") && !isModule) {
-    showErrors(parent, () => inert.replaceWith(script));
+    showErrors(parent, () => place(script));
     return;
   }
   // Scripts made by scripts are async unless told otherwise.
@@ -55,7 +70,7 @@ async function replaceScript(inert: HTMLScriptElement, parent: HTMLElement, miss
     });
     setTimeout(resolve, SCRIPT_WITHIN_MS);
   });
-  inert.replaceWith(script);
+  place(script);
   if (!waits) return;
   await (source === null ? moduleRan(script) : loaded);
 }

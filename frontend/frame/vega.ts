@@ -38,6 +38,7 @@ export async function drawVega(
   await loadLibrary("vega-embed");
   const root = document.createElement("div");
   root.className = "output-vega";
+  root.toggleAttribute("data-fills", spec.width === "container");
   parent.append(root);
   const { usermeta, ...bare } = spec;
   const asked = {
