@@ -50,6 +50,9 @@ export const getMe = (): Promise<Me> => request<Me>("GET", "/api/me");
 
 export const renameMe = (name: string): Promise<Me> => request<Me>("PATCH", "/api/me", { name });
 
+/** Signs out: the cookie is worth nothing afterwards, and open sockets of it are closed. */
+export const endSession = (): Promise<unknown> => request("DELETE", "/api/me/session");
+
 export async function getVersion(): Promise<string> {
   return (await request<{ version: string }>("GET", "/healthz")).version;
 }

@@ -77,6 +77,8 @@ function bench(doc = new Y.Doc(), role: string | null = "editor"): Bench {
     ranHere: () => false,
     recoveredTaken: () => {},
     retryNow: () => {},
+    wake: () => {},
+    flush: () => {},
     close: () => {},
   };
   return { doc, session, told };

@@ -31,5 +31,15 @@ export type Command =
   | { readonly type: "detach_runtime" }
   /** `state` is a state vector in base64, `sources` maps cells to the SHA-256 of their text. */
   | { readonly type: "compare"; readonly state: string; readonly sources: Readonly<Record<string, string>> }
+  /** `args` and `kwargs` are JSON texts. */
+  | {
+      readonly type: "invoke";
+      readonly cell: string;
+      readonly name: string;
+      readonly args: string;
+      readonly kwargs: string;
+    }
+  /** With `value` a JSON text, or with `error`. */
+  | { readonly type: "colab_reply"; readonly reply: number; readonly value?: string; readonly error?: string }
   | { readonly type: "complete"; readonly code: string; readonly cursor: number }
   | { readonly type: "inspect"; readonly code: string; readonly cursor: number; readonly detail?: 0 | 1 };

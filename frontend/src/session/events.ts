@@ -71,6 +71,26 @@ export type Event =
   | { readonly type: "refused"; readonly reason: string; readonly request: number | null; readonly command: string }
   | ({ readonly type: "completions"; readonly request: number } & Completions)
   | { readonly type: "inspection"; readonly request: number; readonly text: string }
+  /** Code of a cell that this tab ran asks for something, and waits for a `colab_reply` of this number. */
+  | {
+      readonly type: "colab_asked";
+      readonly number: number;
+      readonly cell: string;
+      readonly kind: string;
+      readonly text: string;
+      /** What the cell showed before is there once the document has `clock` of this client. */
+      readonly client: string;
+      readonly clock: number;
+    }
+  | {
+      readonly type: "invoked";
+      readonly request: number;
+      readonly status: string;
+      /** JSON texts. */
+      readonly data: string;
+      readonly metadata: string;
+      readonly error: string;
+    }
   | { readonly type: "notice"; readonly text: string; readonly user: string | null }
   | ({ readonly type: "runtime_usage" } & RuntimeUsage)
   | {
@@ -154,6 +174,25 @@ export function parseEvent(text: string): Event | null {
       };
     case "inspection":
       return { type: "inspection", request: number("request"), text: string("text") };
+    case "colab_asked":
+      return {
+        type: "colab_asked",
+        number: number("number"),
+        cell: string("cell"),
+        kind: string("kind"),
+        text: string("text"),
+        client: string("client"),
+        clock: number("clock"),
+      };
+    case "invoked":
+      return {
+        type: "invoked",
+        request: number("request"),
+        status: string("status"),
+        data: string("data"),
+        metadata: string("metadata"),
+        error: string("error"),
+      };
     case "notice":
       return { type: "notice", text: string("text"), user: typeof value["user"] === "string" ? value["user"] : null };
     case "runtime_usage":

@@ -25,6 +25,7 @@ import { commandFrame, type Frame, readFrame, step1Frame, step2Frame, updateFram
 
 export type { Command } from "./commands.ts";
 export type { Completions, Event, RuntimeStatus, User } from "./events.ts";
+export type { Kept } from "./offline.ts";
 export type { Person } from "./people.ts";
 export type { Recovered } from "./recovered.ts";
 export type { Save } from "./saving.ts";
@@ -435,6 +436,10 @@ export function openSession(options: SessionOptions): Session {
       store.setState({ recovered: keepRecovered(storage, keptAs, taken) });
     },
     retryNow,
+    wake: () => socket.wake(),
+    flush() {
+      if (live) outgoing.flush();
+    },
     close() {
       if (closed) return;
       if (live) outgoing.flush();

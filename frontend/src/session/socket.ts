@@ -16,6 +16,8 @@ export interface Socket {
   restart(reason: string): void;
   /** Tries now instead of at the end of the pause. */
   retryNow(): void;
+  /** Gives a connection up that has been silent for too long, and tries at once when there is none. */
+  wake(): void;
   close(): void;
 }
 
@@ -93,9 +95,18 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
   };
 
   // A connection that died without a word, as after sleep or a change of network.
-  const watchdog = setInterval(() => {
-    if (Date.now() - heard >= SILENCE_MS) restart("Nothing was heard from the server.");
-  }, SILENCE_MS / 5);
+  const listen = (): void => {
+    // Closed without a word: a page that the browser had put aside.
+    if (socket?.readyState === 3 || Date.now() - heard >= SILENCE_MS) restart("Nothing was heard from the server.");
+  };
+  const watchdog = setInterval(listen, SILENCE_MS / 5);
+
+  const retryNow = (): void => {
+    if (socket !== null || closed) return;
+    if (timer !== null) clearTimeout(timer);
+    pause = FIRST_PAUSE_MS;
+    connect();
+  };
 
   const end = (code: number, reason: string): void => {
     const old = socket;
@@ -116,11 +127,10 @@ export function createSocket(handlers: SocketHandlers, WebSocketImpl: WebSocketC
       return true;
     },
     restart,
-    retryNow() {
-      if (socket !== null || closed) return;
-      if (timer !== null) clearTimeout(timer);
-      pause = FIRST_PAUSE_MS;
-      connect();
+    retryNow,
+    wake() {
+      listen();
+      retryNow();
     },
     close() {
       stop();

@@ -88,6 +88,10 @@ export interface Session {
   /** The recovered work is in its person's hands now. */
   recoveredTaken(): void;
   retryNow(): void;
+  /** The page is looked at again: a connection that died meanwhile is given up at once. */
+  wake(): void;
+  /** Sends what was typed in the last few ms. */
+  flush(): void;
   close(): void;
 }
 

@@ -11,6 +11,8 @@ const loadNotebook = () => import("./notebook/NotebookPage");
 const Library = lazy(() => loadLibrary().then(({ Library: view }) => ({ default: view }), unreachable));
 const NotebookPage = lazy(() => loadNotebook().then(({ NotebookPage: view }) => ({ default: view }), unreachable));
 
+const SignInForm = lazy(() => import("./shared/SignInForm").then(({ SignInForm: view }) => ({ default: view })));
+
 function unreachable(error: unknown): { default: () => ReactElement } {
   const reason = error instanceof Error ? error.message : String(error);
   return { default: () => <Unreachable title={AWAY} reason={reason} onRetry={() => location.reload()} /> };
@@ -44,7 +46,11 @@ export function App({ path, nonce }: Props) {
         <Failure title="You are not signed in" detail="">
           <p>
             Open the address with the token that the server printed when it started, or a link that somebody sent you.
+            You can paste either here.
           </p>
+          <Suspense>
+            <SignInForm onSignedIn={again} />
+          </Suspense>
         </Failure>
       )}
       {arrival.kind === "unreachable" && <Unreachable title={AWAY} reason={arrival.reason} onRetry={again} />}

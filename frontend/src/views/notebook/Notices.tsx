@@ -1,11 +1,15 @@
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useStore } from "zustand";
 import { perform } from "../../actions";
 import { atLeast } from "../../actions/role";
+import type { Kept } from "../../session/session";
 import type { NotebookBench } from "./bench";
 import { endedWords } from "./ended";
 import { Notice } from "./Notice";
 import { RuntimeNotices } from "./RuntimeNotices";
+
+const SignInAgain = lazy(() => import("./SignInAgain").then(({ SignInAgain: view }) => ({ default: view })));
+
 import { useOmission } from "./use_notebook";
 
 /** What happened, what it means for the work, and the one thing to do. The most serious comes first. */
@@ -17,7 +21,11 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
   const role = useStore(store, (state) => state.role);
   const ended = useStore(store, (state) => state.ended);
   const recovered = useStore(store, (state) => state.recovered);
-  const offline = useLater(phase === "offline", 1000);
+  const signedOut = useStore(store, (state) => state.signedOut);
+  const kept = useStore(store, (state) => state.kept);
+  const [signingIn, setSigningIn] = useState(false);
+  const offline = useLater(phase === "offline" && !signedOut, 1000);
+  const unopened = useLater(phase === "connecting" && kept === "none" && !signedOut, 1000);
   const changed = useRoleChange(role);
   const omitted = useOmission(bench.session);
 
@@ -36,13 +44,31 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
           )}
         </Notice>
       )}
+      {signedOut && ended === null && (
+        <Notice
+          look="warn"
+          sign="warning"
+          text={`You are signed out. ${keptWords(kept)} and sent when you sign in again.`}
+        >
+          <button type="button" className="button button-primary" onClick={() => setSigningIn(true)}>
+            Sign in again
+          </button>
+        </Notice>
+      )}
+      {signingIn && signedOut && (
+        <Suspense>
+          <SignInAgain bench={bench} onClose={() => setSigningIn(false)} />
+        </Suspense>
+      )}
+      {unopened && <Notice look="warn" sign="cloud" text={NOT_HERE} />}
       {offline && (
         <Notice
           look="warn"
           sign="cloud"
-          text="You are offline. What you write is kept in this browser and merged when the connection is back."
+          text={`You are offline. ${keptWords(kept)} and merged when the connection is back.`}
         />
       )}
+      {kept === "full" && phase === "synced" && save !== "Saved" && <Notice look="warn" sign="warning" text={FULL} />}
       {save === "Not saved" && !offline && ended === null && (
         <Notice
           look="warn"
@@ -86,6 +112,23 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
       )}
     </div>
   );
+}
+
+const NOT_HERE =
+  "The server cannot be reached, and this browser has no copy of this notebook. It opens by itself when the server answers.";
+const FULL =
+  "The browser's storage is full: what you write is not kept here until the server has it. Keep this page open while it says Saving.";
+
+/** Where what is written without the server goes; the sentence goes on with when it is sent. */
+function keptWords(kept: Kept | null): string {
+  switch (kept) {
+    case "full":
+      return "The browser's storage is full, so keep this page open: what you write stays on it";
+    case "none":
+      return "This browser keeps nothing, so keep this page open: what you write stays on it";
+    default:
+      return "What you write is kept in this browser";
+  }
 }
 
 function limitWords(role: string): string {

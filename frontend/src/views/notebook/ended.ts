@@ -3,7 +3,7 @@
 export function endedWords(code: number, reason: string): string {
   switch (code) {
     case 4401:
-      return "You are signed out. Open the sign-in address again, then come back to this page; your changes wait in this browser.";
+      return "Somebody else is signed in now. What you wrote waits in this browser until you sign in again.";
     case 4403:
       return "You no longer have access to this notebook. Ask its owner to share it with you again.";
     case 4404:

@@ -4,6 +4,8 @@ import { actionOf, disabledReason } from "../../actions";
 import type { Workbench } from "../../actions/workbench";
 import { observeRun } from "../../notebook/observe";
 import { orderedIds, outputsOf, runOf } from "../../notebook/schema";
+import { hearTabs } from "../../offline/tabs";
+import { wakeWithThePage } from "../../offline/waking";
 import { mention, mentionRun, warn } from "../shared/announcements";
 import { duration } from "../shared/time";
 import { endedWords } from "./ended";
@@ -21,6 +23,7 @@ export function watchSession(bench: Workbench): () => void {
     if (unsaved && phase !== "ended") event.preventDefault();
   };
   window.addEventListener("beforeunload", guard);
+  const stopWaking = wakeWithThePage(session);
 
   let losing = 0;
   let told = false;
@@ -50,6 +53,15 @@ export function watchSession(bench: Workbench): () => void {
   };
 
   const stops = [
+    hearTabs((tidings) => {
+      if (tidings === "in") session.retryNow();
+      else {
+        // Nothing of it is to stay on the screen. Whoever signed out was told what they would lose.
+        window.removeEventListener("beforeunload", guard);
+        session.close();
+        location.replace("/");
+      }
+    }),
     session.onEvent((event) => {
       if (event.type === "refused") bench.alarm(event.reason);
       if (event.type === "notice") bench.say(event.text);
@@ -62,7 +74,7 @@ export function watchSession(bench: Workbench): () => void {
       if (state.phase !== old.phase) {
         clearTimeout(losing);
         // The notice shows it; a blink of the connection is not worth a word.
-        if (state.phase === "offline")
+        if (state.phase === "offline" && !state.signedOut)
           losing = window.setTimeout(() => {
             told = true;
             warn("The connection is lost. You can go on writing.");
@@ -72,6 +84,11 @@ export function watchSession(bench: Workbench): () => void {
           bench.say("Connected again.");
         }
         if (state.ended !== null) warn(endedWords(state.ended.code, state.ended.reason));
+      }
+      if (state.signedOut && !old.signedOut) {
+        clearTimeout(losing);
+        told = true;
+        warn("You are signed out. You can go on writing; sign in again to save it.");
       }
       if (state.runtime.status !== old.runtime.status) watchRunning();
       if (state.runtime !== old.runtime) {
@@ -85,6 +102,7 @@ export function watchSession(bench: Workbench): () => void {
   watchRunning();
   return () => {
     window.removeEventListener("beforeunload", guard);
+    stopWaking();
     clearTimeout(losing);
     stopRun();
     for (const stop of stops) stop();

@@ -1,5 +1,5 @@
 import { DropdownMenu } from "radix-ui";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useStore } from "zustand";
 import { chooseTheme, THEMES, themeStore } from "../../actions/theme.ts";
 import type { Me } from "../../api.ts";
@@ -7,12 +7,15 @@ import { Avatar } from "./Avatar.tsx";
 import { Icon } from "./Icon.tsx";
 import { NameDialog } from "./NameDialog.tsx";
 
+const SignOut = lazy(() => import("./SignOut.tsx").then(({ SignOut: view }) => ({ default: view })));
+
 const WORDS = { system: "As the system", light: "Light", dark: "Dark" } as const;
 
-/** One's own avatar: name and theme. */
+/** One's own avatar: name, theme, and the way out. */
 export function MeMenu({ me }: { readonly me: Me }) {
   const theme = useStore(themeStore, (state) => state.theme);
   const [naming, setNaming] = useState(false);
+  const [leaving, setLeaving] = useState(false);
   const [name, setName] = useState(me.name);
   return (
     <>
@@ -40,9 +43,15 @@ export function MeMenu({ me }: { readonly me: Me }) {
                 {WORDS[each]}
               </DropdownMenu.CheckboxItem>
             ))}
+            <DropdownMenu.Separator className="menu-line" />
+            <DropdownMenu.Item className="menu-item" onSelect={() => setLeaving(true)}>
+              <Icon name="leave" />
+              Sign out…
+            </DropdownMenu.Item>
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
       </DropdownMenu.Root>
+      <Suspense>{leaving && <SignOut me={me} onClose={() => setLeaving(false)} />}</Suspense>
       {naming && <NameDialog name={name} onClose={() => setNaming(false)} onRenamed={setName} />}
     </>
   );
