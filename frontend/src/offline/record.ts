@@ -23,6 +23,7 @@ export function recordNotebook(me: Me, session: Session, label: NotebookInfo["ou
   };
 
   const stops = [store.subscribe(note), observeMeta(notebook, note)];
+  note();
   return () => {
     for (const stop of stops) stop();
   };

@@ -11,7 +11,7 @@ import { createComms } from "./comms.ts";
 import { createComparing } from "./comparing.ts";
 import { type Event, parseEvent } from "./events.ts";
 import { createKeeping, LOWERED } from "./keeping.ts";
-import { openOfflineCopy } from "./offline.ts";
+import type { OpenCopy } from "./offline.ts";
 import { createOutgoing } from "./outgoing.ts";
 import { createOwnRuns } from "./own_runs.ts";
 import { peopleOf, samePeople } from "./people.ts";
@@ -55,7 +55,7 @@ export function openSession(options: SessionOptions): Session {
     options.storage === undefined && options.offline === true ? browserStorage() : (options.storage ?? null);
   const { notebookId, keptAs = notebookId, offline = false, last } = options;
   const store = createStore<SessionState>(() => stateAtFirst(readRecovered(storage, keptAs), last));
-  const copies = offline === true ? openOfflineCopy : offline === false ? null : offline;
+  const copies = offline === true ? inIndexedDB : offline === false ? null : offline;
   const keeping = createKeeping({ notebook, keptAs, storage, copies, store });
   const listeners = new Set<(event: Event) => void>();
   const asks = createAsks();
@@ -460,6 +460,9 @@ export function openSession(options: SessionOptions): Session {
     },
   };
 }
+
+/** Of no use before the server has answered, or has not. */
+const inIndexedDB: OpenCopy = async (...copy) => (await import("./offline.ts")).openOfflineCopy(...copy);
 
 function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

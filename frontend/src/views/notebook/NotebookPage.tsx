@@ -5,16 +5,15 @@ import type { Me, NotebookInfo } from "../../api";
 import { orderedIds } from "../../notebook/schema";
 import { findNotebook } from "../../offline/arrive";
 import { keptAs } from "../../offline/kept";
-import { recordNotebook } from "../../offline/record";
 import { downloadRecovered } from "../../offline/recovered_file";
 import { createFrames } from "../../outputs/frames";
 import { lazyRelay } from "../../outputs/lazy_relay";
-import { browserCopies, mergeCopies } from "../../session/earlier";
 import { type LastKnown, openSession, type Recovered } from "../../session/session";
 import { alarm, say } from "../shared/announcements";
 import { Failure } from "../shared/Failure";
 import { Unreachable } from "../shared/Unreachable";
 import { createBench, type NotebookBench } from "./bench";
+import { lazyColab } from "./lazy_colab";
 import { NotebookSkeleton } from "./NotebookSkeleton";
 import { Workspace } from "./Workspace";
 
@@ -58,7 +57,10 @@ export function NotebookPage({ id, me, nonce }: Props) {
         found.kind === "server" ? null : { ...found.kept, user: me },
         nonce,
       );
-      const stopRecording = recordNotebook(me, bench.session, labels);
+      let stopRecording = (): void => {};
+      import("../../offline/record").then(({ recordNotebook }) => {
+        if (!gone) stopRecording = recordNotebook(me, bench.session, labels);
+      }, noRecord);
       const stopWatching = bench.session.store.subscribe(({ ended }) => {
         if (ended?.code !== ANOTHER_EPOCH || (turn > 0 && Date.now() - opened < REOPEN_EVERY_MS)) return;
         say("The notebook was rebuilt while you were away. What you wrote is merged.");
@@ -109,6 +111,9 @@ function RecoveredWork({ work }: { readonly work: readonly Recovered[] }) {
   );
 }
 
+/** The notebook opens; it only is not in the list of what opens without the server. */
+const noRecord = (): void => {};
+
 const RUNNING_ROLES: readonly string[] = ["runner", "editor", "owner"];
 
 function open(
@@ -125,14 +130,18 @@ function open(
     offline: true,
     keptAs: name,
     ...(last === null ? {} : { last }),
-    earlier: (epoch) => mergeCopies(browserCopies(id, name), epoch, Date.now()),
+    earlier: async (epoch) => {
+      const { browserCopies, mergeCopies } = await import("../../session/earlier");
+      return mergeCopies(browserCopies(id, name), epoch, Date.now());
+    },
   });
   const originTemplate = document.querySelector<HTMLMetaElement>('meta[name="output-origin"]')?.content ?? "";
   const widgets = lazyRelay(["models", "commToKernel", "commTarget", "widgetModule"], async () =>
     (await import("../../outputs/widgets")).relayWidgets(session),
   );
+  const colab = lazyColab(() => bench);
   const frames = createFrames({
-    relays: [widgets],
+    relays: [widgets, colab],
     notebookId: id,
     labels,
     originTemplate,
@@ -146,6 +155,7 @@ function open(
     if (state.role !== before.role) frames.roleChanged();
   });
   const bench = createBench({ session, frames, nonce });
+  colab.listen(frames);
   return bench;
 }
 
