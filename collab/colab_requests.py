@@ -286,6 +286,7 @@ class ColabRequests:
 
     async def _tell(self, there: Connection, number: int, cell: CellId, kind: Ask, text: str) -> None:
         """Behind all that the cell has shown by now: the page waits until its document has this state."""
+        self._recorder.clear_stale(cell)  # the script is this run's first sign of life, as an output would be
         await self._recorder.written()
         await self._room.commit()
         client = self._room.doc.client_id

@@ -1,5 +1,6 @@
 /** What a frame can do beyond drawing outputs. Each feature is small; what is heavy in it loads when first needed. */
 import type { OutputArea } from "./area";
+import { colabFeature } from "./colab/colab";
 import type { FrameMessage, PageMessage } from "./protocol";
 import { widgetFeature } from "./widgets/channel";
 
@@ -20,4 +21,4 @@ export interface Feature {
 
 export type CreateFeature = (context: FrameContext) => Feature;
 
-export const FEATURES: CreateFeature[] = [widgetFeature];
+export const FEATURES: CreateFeature[] = [widgetFeature, colabFeature];

@@ -35,6 +35,8 @@ export class CellFrame {
   isNear = false;
   pingAt: number | null = null;
   missedTicks = 0;
+  /** Scripts of the kernel's that run in it: it is not to be unmounted to make room. */
+  scripts = 0;
   onSettled: (() => void) | null = null;
 
   readonly #access: FrameAccess;
@@ -46,6 +48,7 @@ export class CellFrame {
   #items: FrameItem[] = [];
   #run = "";
   #isSettled = false;
+  #isDemanded = false;
   #settling: number | undefined;
   #number = 0;
 
@@ -112,7 +115,7 @@ export class CellFrame {
   show(items: FrameItem[], kind: FrameClass, run: FrameRun): void {
     const kept = keptItems(this.#items, items);
     const isSame = kept === this.#items.length && kept === items.length;
-    const ran = this.#items.some((item) => mayRun(item));
+    const ran = this.#isDemanded || this.#items.some((item) => mayRun(item));
     const isNewRun = kept === 0 && run.id !== this.#run;
     // Outputs of a kernel that is gone keep their document until it has to be drawn again.
     const isLeftAlone = isSame && this.kind === "live" && kind === "stored" && this.phase === "running";
@@ -122,7 +125,8 @@ export class CellFrame {
     if (isLeftAlone) return;
     const isFresh = kind !== this.kind || (isNewRun && (ran || this.phase === "stopped"));
     this.kind = kind;
-    this.element.hidden = items.length === 0;
+    if (isFresh) this.#isDemanded = false;
+    this.element.hidden = items.length === 0 && !this.#isDemanded;
     if (isFresh && this.phase !== "unmounted") this.unmount();
     if (isFresh) this.requests.clear();
     if (isNewRun && this.phase === "running") this.#access.startRun();
@@ -137,9 +141,18 @@ export class CellFrame {
     if (this.phase === "unmounted" && this.isNear) this.mount();
   }
 
+  /** Code of the running kernel needs the document, whatever it shows and wherever it is. */
+  demand(): void {
+    if (this.kind !== "live" || this.phase === "stopped") return;
+    this.#isDemanded = true;
+    this.element.hidden = false;
+    this.mount();
+  }
+
   /** Loads a new document and draws everything in it. `isSelfMade` when the document before did this by itself. */
   mount(isSelfMade = false): void {
-    if (this.#items.length === 0 || this.phase === "loading" || this.phase === "running") return;
+    if (this.#items.length === 0 && !this.#isDemanded) return;
+    if (this.phase === "loading" || this.phase === "running") return;
     this.host.onMount(this);
     this.#discard();
     this.phase = "loading";

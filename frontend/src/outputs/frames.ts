@@ -39,11 +39,16 @@ export interface Frames {
   close(frame: CellFrame): void;
   /** What `mayRun` says may have changed. */
   roleChanged(): void;
+  /** Whoever shows a cell opens its frame on demand, until the returned function is called. */
+  provide(cellId: string, demand: () => CellFrame): () => void;
+  /** The frame of a cell, with all that its outputs are by now; null where no such cell is shown. */
+  demand(cellId: string): CellFrame | null;
   destroy(): void;
 }
 
 export function createFrames(options: FramesOptions): Frames {
   const frames = new Map<Element, CellFrame>();
+  const providers = new Map<string, () => CellFrame>();
   const heights = openHeights(options.notebookId, sessionStorage);
   const page = new URL(options.pageOrigin);
   // Emptied when `{label}.localhost` does not answer in this browser; frames then come from the page's own host.
@@ -94,7 +99,7 @@ export function createFrames(options: FramesOptions): Frames {
   const makeRoom = (newcomer: CellFrame): void => {
     const others = all().filter((frame) => frame !== newcomer && isLive(frame));
     const leaving = others
-      .filter((frame) => !frame.isNear && frame.iframe !== document.activeElement)
+      .filter((frame) => !frame.isNear && frame.scripts === 0 && frame.iframe !== document.activeElement)
       .sort((a, b) => a.seenAt - b.seenAt)
       .slice(0, Math.max(0, others.length + 1 - MOST_LIVE));
     for (const frame of leaving) frame.unmount();
@@ -176,6 +181,11 @@ export function createFrames(options: FramesOptions): Frames {
       remote.forget(frame);
       frame.destroy();
     },
+    provide(cellId, demand) {
+      providers.set(cellId, demand);
+      return () => providers.delete(cellId);
+    },
+    demand: (cellId) => providers.get(cellId)?.() ?? null,
     roleChanged() {
       for (const frame of all()) frame.lookAtAccess();
     },

@@ -29,6 +29,8 @@ export interface OutputsOptions {
 }
 
 export interface OutputsView {
+  /** The cell's frame, up to date, with a document even if the cell shows nothing in it yet. */
+  demand(): CellFrame;
   destroy(): void;
 }
 
@@ -58,6 +60,19 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   let release: number | null = null;
   let count = 0;
   let wasRunning = false;
+  /** The run whose code needs the frame. */
+  let demandedBy = "";
+
+  const openFrame = (): CellFrame => {
+    if (frame !== null) return frame;
+    frame = frames.open(cellId, area);
+    frame.onSettled = () => {
+      if (release !== null) dropHeight();
+    };
+    return frame;
+  };
+
+  const isDemanded = (): boolean => demandedBy !== "" && demandedBy === runId(runOf(notebook, cellId));
 
   const update = (): void => {
     planned = null;
@@ -74,19 +89,14 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
     drawn = drawInto(page, drawn, inPage, session.id);
     page.classList.toggle("outputs-many", inPage.length > MANY);
     showFrame(first === -1 ? [] : outputs.slice(first), run);
-    area.hidden = outputs.length === 0 && area.style.minHeight === "";
+    area.hidden = outputs.length === 0 && area.style.minHeight === "" && !isDemanded();
     if (!area.hidden) label();
     if (!isRunning) releaseHeight();
   };
 
   const showFrame = (outputs: Output[], run: RunMark | null): void => {
-    if (frame === null && outputs.length === 0) return;
-    if (frame === null) {
-      frame = frames.open(cellId, area);
-      frame.onSettled = () => {
-        if (release !== null) dropHeight();
-      };
-    }
+    if (frame === null && outputs.length === 0 && !isDemanded()) return;
+    const shown = openFrame();
     const session_ = session.store.getState().runtime.session;
     const isCurrent = run !== null && run.session !== "" && run.session === session_;
     // What stays from before until a run's first output may have come with a file: it is not this kernel's.
@@ -95,8 +105,8 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
       ...frameItem(output),
       before: preludes(output, isLive ? session_ : null),
     }));
-    frame.show(items, isLive ? "live" : "stored", {
-      id: `${run?.session}:${run?.started}`,
+    shown.show(items, isLive ? "live" : "stored", {
+      id: runId(run),
       isOwn: isLive && run.state !== "queued" && session.ranHere(cellId),
       isCurrent,
     });
@@ -125,7 +135,7 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
     if (release !== null) clearTimeout(release);
     release = null;
     area.style.minHeight = "";
-    area.hidden = count === 0;
+    area.hidden = count === 0 && !isDemanded();
   };
 
   const label = (): void => {
@@ -150,6 +160,14 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
   update();
 
   return {
+    demand() {
+      demandedBy = runId(runOf(notebook, cellId));
+      planned?.cancel();
+      update();
+      const demanded = openFrame();
+      demanded.demand();
+      return demanded;
+    },
     destroy() {
       for (const stop of unsubscribe) stop();
       planned?.cancel();
@@ -158,6 +176,10 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
       area.remove();
     },
   };
+}
+
+function runId(run: RunMark | null): string {
+  return `${run?.session}:${run?.started}`;
 }
 
 /** When what runs now is done: all that one message of the server changed is then there. */

@@ -13,7 +13,7 @@ import { createOutputControls } from "../../outputs/controls/slot.ts";
 import type { OutputView } from "../../outputs/controls/views.ts";
 import type { Frames } from "../../outputs/frames.ts";
 import { renderMarkdown } from "../../outputs/markdown.ts";
-import { mountOutputs } from "../../outputs/outputs.ts";
+import { mountOutputs, type OutputsView } from "../../outputs/outputs.ts";
 import type { Person, Session } from "../../session/session.ts";
 import { element, setAttribute, setText } from "../shared/element.ts";
 import { createCellToolbar } from "./cell_toolbar.ts";
@@ -85,7 +85,7 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
   let stale: Staleness = FRESH;
   let revealed = false;
   let destroyed = false;
-  let outputs: { destroy(): void } | null = null;
+  let outputs: OutputsView | null = null;
   let renderedSource: string | null = null;
   let digestTimer = 0;
   let textTimer = 0;
@@ -160,6 +160,22 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
     const { number, outputView, active } = context;
     controls.update(number, outputView, active && shown, refusalNow(session.store.getState(), "editor"));
   };
+
+  const reveal = (): void => {
+    if (revealed) return;
+    revealed = true;
+    draw();
+    drawOutputs();
+    drawText();
+  };
+
+  const stopProviding = frames.provide(id, () => {
+    reveal();
+    outputs ??= mountOutputs({ parent: output, session, cellId: id, frames });
+    const frame = outputs.demand();
+    draw();
+    return frame;
+  });
 
   const draw = (): void => {
     const cell = cellOf(notebook, id);
@@ -278,18 +294,13 @@ export function createShell({ session, id, frames, ...on }: Options): Shell {
       draw();
       judge();
     },
-    reveal() {
-      if (revealed) return;
-      revealed = true;
-      draw();
-      drawOutputs();
-      drawText();
-    },
+    reveal,
     destroy() {
       destroyed = true;
       clearTimeout(digestTimer);
       clearTimeout(textTimer);
       for (const stop of stops) stop();
+      stopProviding();
       outputs?.destroy();
       controls.destroy();
       form.destroy();
