@@ -31,13 +31,16 @@ from collab.http import (
     notebooks,
     pages,
     people,
+    ports,
     runtimes,
     secrets,
     shell,
+    widgets,
 )
 from collab.jupyter_runtime import JupyterRuntime
 from collab.jupyter_server import Address
 from collab.origins import Origins
+from collab.ports import Ports
 from collab.resets import Resets
 from collab.room import Room
 from collab.rooms import Rooms
@@ -54,7 +57,21 @@ log = logging.getLogger(__name__)
 ROUTES: Final[list[BaseRoute]] = [
     *(
         route
-        for module in (pages, shell, people, library, notebooks, links, blobs, merges, commands, runtimes, secrets)
+        for module in (
+            pages,
+            shell,
+            people,
+            library,
+            notebooks,
+            links,
+            blobs,
+            merges,
+            commands,
+            runtimes,
+            ports,
+            secrets,
+            widgets,
+        )
         for route in module.routes
     ),
     WebSocketRoute("/api/notebooks/{id}/socket", notebook_socket),
@@ -106,7 +123,9 @@ def create_app(config: Config, data: Data, ending: Ending) -> ASGIApp:
             rooms = await stack.enter_async_context(Rooms(store, runs_of, config.room_grace_s, sweep=sweep).running())
             resets.rooms = rooms
             auth = Auth(store, data.token, data.secret)
-            yield {"services": Services(config, store, kept, rooms, auth, kept_secrets)}
+            doors = Ports(gateway, auth, store)
+            stack.push_async_callback(doors.close)
+            yield {"services": Services(config, store, kept, rooms, auth, kept_secrets, doors), "ports": doors}
 
     app = Starlette(
         routes=ROUTES,

@@ -22,6 +22,7 @@ from collab.model import CellId, User
 from collab.recorder import Recorder
 from collab.room import Room
 from collab.runtime import KernelMessage, Runtime
+from collab.widget_files import Saved, restore
 from collab.widget_values import BadBuffers, Large, join, sane, split
 from collab.widgets import (
     WIDGET_TARGET,
@@ -80,7 +81,7 @@ class Comms:
         self._cell_of_run = cell_of
         self._captures = Captures()
         self._throttle = Throttle()
-        self._session = ""
+        self._session = self._restored = ""
         self._is_connected = False
         self._asked: OrderedDict[str, _Asked] = OrderedDict()
         self._owners: OrderedDict[str, Connection | None] = OrderedDict()  # comms of other targets
@@ -99,9 +100,18 @@ class Comms:
             self._session = session
             self._tell_state()
 
+    def restore(self, saved: Saved, session: str) -> None:
+        """What was stored of the process `session`, before anything else is known."""
+        restore(self.widgets, saved)
+        self._restored = session
+
     def take_up(self, session: str) -> None:
-        """A server before us knew this process; ask it for what there is, behind what it does now."""
+        """A server before us knew this process; ask it for what there is, behind what it does now. Until it answers,
+        what that server stored is as good as we have it."""
         self._session = session
+        if session == self._restored:
+            self.widgets.reconnect()
+            self._tell_state()
         self._control = f"{_OURS}{secrets.token_hex(8)}"
         self._send("comm_open", {"comm_id": self._control, "target_name": _CONTROL_TARGET, "data": {}})
         self._send("comm_msg", {"comm_id": self._control, "data": {"method": "request_states"}})
@@ -125,6 +135,11 @@ class Comms:
         if is_connected:
             self._throttle.lost()
             self._send_waiting()
+
+    @property
+    def session(self) -> str:
+        """Of the process that there is; empty when there is none."""
+        return self._session
 
     @property
     def is_live(self) -> bool:
@@ -263,6 +278,7 @@ class Comms:
                 self._news(self.widgets.states(fields, message.buffers))
                 for model in self.widgets.models.values():
                     self._follow(model.id, model.state)
+                self._tell_state()
         elif kind == "comm_open" and content.get("target_name") == WIDGET_TARGET:
             self._news(self.widgets.open(comm, fields, message.buffers))
             self._follow(comm, fields.get("state"))

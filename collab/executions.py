@@ -65,6 +65,7 @@ from collab.secrets import Secrets
 from collab.store.blobs import Blobs
 from collab.store.store import Store
 from collab.takeover import LeftRun, cell_of_run, read_heard, read_left
+from collab.widget_store import WidgetStore
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Executions:
             self._colab.input_opened,
         )
         self._comms = Comms(room, runtime, self._recorder, self._flights.cell_of)
+        self._widgets = WidgetStore(room, self._comms, store, blobs)
         self._invocations = Invocations(runtime, self._invoked)
         self._meters = Meters(room, cell_of_run, self._model_changed)
         self._left = read_left(room.doc, _now())
@@ -158,6 +160,7 @@ class Executions:
                 self._tasks.start_soon(self._liveness.note_forever)
                 self._tasks.start_soon(self._history.write_forever)
                 self._tasks.start_soon(self._comms.show_forever)
+                self._tasks.start_soon(self._widgets.save_forever)
                 came = _now()
                 await self._adopt()
                 if not self.live and (self._omit_outputs or omits_outputs(self._room.doc)):
@@ -220,6 +223,12 @@ class Executions:
 
     def comm(self, ask: CommAsk, connection: Connection) -> None:
         self._comms.ask(ask, connection)
+
+    def large(self, sha256: str) -> bytes | None:
+        return self._comms.widgets.large.get(sha256)
+
+    async def settle(self) -> None:
+        await self._widgets.save()
 
     async def end(self, user: User) -> None:
         self._do(rules.RequestShutDown(user.name))
@@ -634,6 +643,7 @@ class Executions:
         """Finds the kernel again and goes on listening; runs that cannot be found are ended with the reason (O9)."""
         left = self._left
         async with self._kernel.turn:
+            await self._widgets.load()
             for cell in left.broken:
                 self._recorder.mark(cell, state="failed", status=ANSWER_LOST, finished=_now(), prompt=None)
             if self._state.live:

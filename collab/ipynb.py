@@ -349,6 +349,8 @@ def to_notebook(doc: NotebookDoc, get_blob: Callable[[str], bytes], outputs: boo
         outputs = outputs and not _omits(metadata)
         if not outputs:
             metadata.pop("widgets", None)  # their states are outputs by another name
+        else:
+            metadata = widget_files.exported(doc, metadata, get_blob)
         cells = [_cell(doc, cell, get_blob, outputs) for cell in notebook.order(doc)]
         _name_kernel(metadata, notebook.kernelspec(doc), notebook.language(doc))
     return extra | {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}

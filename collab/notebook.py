@@ -23,6 +23,7 @@ SharedMap: TypeAlias = "Map[Any]"
 
 SCHEMA: Final = 1
 META: Final = "meta"
+WIDGETS: Final = "widgets"  # in meta: where the last state of widgets was stored, as JSON text (`widget_files`)
 CELLS: Final = "cells"
 OUTPUTS: Final = "outputs"
 RUNS: Final = "runs"
@@ -177,10 +178,11 @@ def written_bytes(doc: NotebookDoc) -> int:
 
 
 def blobs_of(doc: NotebookDoc) -> frozenset[str]:
-    """The Blobs that its outputs name, by SHA-256."""
-    outputs = roots(doc).outputs.to_py() or {}
+    """The Blobs that its outputs and its widgets name, by SHA-256."""
+    opened = roots(doc)
+    outputs = opened.outputs.to_py() or {}
     entries = [entry for cell in outputs.values() if isinstance(cell, list) for entry in cell]
-    texts = [entry.get("blobs") for entry in entries if isinstance(entry, dict)]
+    texts = [entry.get("blobs") for entry in entries if isinstance(entry, dict)] + [opened.meta.get(WIDGETS)]
     return frozenset(name for text in texts if isinstance(text, str) for name in _SHA256.findall(text))
 
 

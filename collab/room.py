@@ -89,8 +89,14 @@ class Runs(Protocol):
     def comm(self, ask: CommAsk, connection: Connection) -> None:
         """Of widgets and other comms; what comes of it goes to `connection` and everyone else by itself."""
 
+    def large(self, sha256: str) -> bytes | None:
+        """A part of the state of widgets that is too large for a message."""
+
     def snapshot(self) -> Iterable[Event]:
         """What somebody who joins has to know."""
+
+    async def settle(self) -> None:
+        """Writes into the document what is kept beside it: before a file is made of it."""
 
     async def end(self, user: User) -> None:
         """Shuts the runtime down, and returns when that is done or takes too long."""

@@ -5,18 +5,19 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pycrdt import Array, Map
 
 from collab import notebook
-from collab.notebook import NotebookDoc
+from collab.notebook import WIDGETS, NotebookDoc
 from collab.widget_values import WIDGET_VIEW, BadBuffers, references, sane, split
 from collab.widgets import Widgets
 
 WIDGET_STATE: Final = "application/vnd.jupyter.widget-state+json"
 MAX_SAVED_BYTES: Final = 10 << 20
-POINTER: Final = "widgets"  # in the document's meta: where the state was stored, as JSON text
+_NOTE: Final = "collab_widgets"
 
 Saved = dict[str, dict[str, Any]]  # by model id, an entry each as nbformat has them
 
@@ -100,11 +101,7 @@ def read_saved(metadata: object) -> Saved:
     for id, entry in models.items():
         if not isinstance(entry, Mapping) or not isinstance(entry.get("state"), Mapping):
             continue
-        names = {key: str(entry.get(key, "")) for key in ("model_module", "model_module_version", "model_name")}
-        kept: dict[str, Any] = {**names, "state": dict(entry["state"])}
-        if isinstance(entry.get("buffers"), list) and entry["buffers"]:
-            kept["buffers"] = entry["buffers"]
-        saved[str(id)] = kept
+        saved[str(id)] = dict(entry)
     return saved
 
 
@@ -112,9 +109,9 @@ def restore(widgets: Widgets, saved: Saved) -> None:
     """Into an empty `widgets`, as models of a kernel that is gone. What cannot be read is left out."""
     for id, entry in saved.items():
         names = {
-            "_model_module": entry.get("model_module"),
-            "_model_module_version": entry.get("model_module_version"),
-            "_model_name": entry.get("model_name"),
+            "_model_module": str(entry.get("model_module") or ""),
+            "_model_module_version": str(entry.get("model_module_version") or ""),
+            "_model_name": str(entry.get("model_name") or ""),
         }
         try:
             state = names | sane(entry["state"])
@@ -127,7 +124,7 @@ def restore(widgets: Widgets, saved: Saved) -> None:
 
 def _buffers(value: object) -> tuple[list[Any], list[bytes]]:
     paths, buffers = [], []
-    for item in value if isinstance(value, list) else []:
+    for item in filter(lambda each: isinstance(each, Mapping), value if isinstance(value, list) else []):
         data, encoding = str(item.get("data", "")), item.get("encoding")
         try:
             buffers.append(bytes.fromhex(data) if encoding == "hex" else base64.b64decode(data))
@@ -145,28 +142,63 @@ def to_bytes(saved: Saved) -> bytes:
     return json.dumps(saved, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read_pointer(doc: NotebookDoc) -> tuple[str, str]:
-    """SHA-256 of the stored state, and the kernel session it was of; both empty when nothing is stored."""
-    text = notebook.roots(doc).meta.get(POINTER)
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where the document says that the state was stored. `session` is the kernel's that it was of, `left_out` the
+    number of models that were too large together."""
+
+    sha256: str = ""
+    size: int = 0
+    session: str = ""
+    left_out: int = 0
+
+
+def read_pointer(doc: NotebookDoc) -> Pointer:
+    text = notebook.roots(doc).meta.get(WIDGETS)
     try:
         value = json.loads(text) if isinstance(text, str) else {}
-    except ValueError:
-        value = {}
-    sha256, session = (value.get(key) if isinstance(value, dict) else None for key in ("sha256", "session"))
-    return (sha256, session if isinstance(session, str) else "") if isinstance(sha256, str) else ("", "")
+        return Pointer(**value) if isinstance(value, dict) else Pointer()
+    except (ValueError, TypeError):
+        return Pointer()
 
 
-def pointer(sha256: str, size: int, session: str) -> str:
-    return json.dumps({"sha256": sha256, "size": size, "session": session})
+def pointer_json(pointer: Pointer) -> str:
+    return json.dumps(asdict(pointer))
 
 
-def stored(doc: NotebookDoc, get_blob: Callable[[str], bytes]) -> Saved:
-    """What the document names; nothing when it is gone."""
-    sha256, _ = read_pointer(doc)
-    if not sha256:
+def read_stored(pointer: Pointer, get_blob: Callable[[str], bytes]) -> Saved:
+    """Nothing when it is gone."""
+    if not pointer.sha256:
         return {}
     try:
-        value = json.loads(get_blob(sha256))
+        value = json.loads(get_blob(pointer.sha256))
     except (ValueError, OSError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def exported(doc: NotebookDoc, metadata: Mapping[str, Any], get_blob: Callable[[str], bytes]) -> dict[str, Any]:
+    """The file's metadata with the state of the widgets that its outputs show."""
+    pointer = read_pointer(doc)
+    saved = reached(read_stored(pointer, get_blob), views_of(doc))
+    out = {key: value for key, value in metadata.items() if key != _NOTE}
+    if saved:
+        others = metadata.get("widgets")
+        out["widgets"] = (dict(others) if isinstance(others, Mapping) else {}) | metadata_of(saved)
+        if pointer.left_out:
+            limit = f"{MAX_SAVED_BYTES >> 20} MB"
+            out[_NOTE] = f"{pointer.left_out} widgets were left out: together they had more than {limit}."
+    return out
+
+
+def imported(metadata: Mapping[str, Any], put_blob: Callable[[bytes], str]) -> tuple[dict[str, Any], str]:
+    """The file's metadata without that state, and what the document is to say of it; empty when there is none."""
+    saved = read_saved(metadata.get("widgets"))
+    if not saved:
+        return dict(metadata), ""
+    saved, left_out = bounded(saved)
+    content = to_bytes(saved)
+    rest = {key: value for key, value in metadata["widgets"].items() if key != WIDGET_STATE}
+    kept = {key: value for key, value in metadata.items() if key not in ("widgets", _NOTE)}
+    named = pointer_json(Pointer(put_blob(content), len(content), "", left_out))
+    return kept | ({"widgets": rest} if rest else {}), named

@@ -215,6 +215,11 @@ class Widgets:
             model.is_live = False
             model.sent.clear()
 
+    def reconnect(self) -> None:
+        """The process that these models are of is there after all."""
+        for model in self.models.values():
+            model.is_live = True
+
     def forget(self, but: Iterable[str]) -> None:
         """Models of processes that are gone go, but for those that these views reach."""
         kept = set(self.reachable(but))

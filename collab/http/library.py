@@ -109,6 +109,8 @@ async def copy(request: Request) -> Response:
     if not access.caller.is_owner:
         raise HTTPException(403, "Guests have no notebooks of their own here; download this one instead.")
     async with services.rooms.use(access.notebook.id) as room:
+        if room.runs is not None:
+            await room.runs.settle()
         state = room.doc.get_update()
         title = notebook.title(room.doc)
     row = await imports.copy_notebook(

@@ -60,6 +60,8 @@ async def export(request: Request) -> Response:
         raise HTTPException(400, f"'{format:.20}' is no format; there are {', '.join(_TYPES)}.")
     outputs = flag_of(request, "outputs", True) and not services.config.omit_outputs
     async with services.rooms.use(access.notebook.id) as room:
+        if room.runs is not None:
+            await room.runs.settle()
         state, title = room.doc.get_update(), notebook.title(room.doc)
 
     def make() -> bytes:
