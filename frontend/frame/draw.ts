@@ -36,6 +36,11 @@ export async function drawData(parent: HTMLElement, output: DataOutput, context:
     case "application/vnd.google.colaboratory.module+javascript":
       await runModule(parent, value);
       return null;
+    case "application/vnd.jupyter.widget-view+json": {
+      const model = parseFields(value).get("model_id");
+      const { drawWidget } = await import("./widgets");
+      return drawWidget(parent, typeof model === "string" ? model : "", context);
+    }
     case "application/vnd.plotly.v1+json": {
       const { drawPlotly } = await import("./plotly");
       return drawPlotly(parent, value);
