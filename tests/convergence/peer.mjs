@@ -1,12 +1,20 @@
-/** A real Yjs peer for the fuzz: one JSON command per line on stdin, one JSON answer per line on stdout. */
+/**
+ * A real Yjs peer for the fuzz, which edits and undoes with the page's own code: one JSON command per line on stdin, one
+ * JSON answer per line on stdout.
+ */
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import * as edits from "../../frontend/src/notebook/edits.ts";
+import { TYPING } from "../../frontend/src/notebook/peers.ts";
+import { cellOf, openNotebook, orderedIds } from "../../frontend/src/notebook/schema.ts";
+import { createUndo } from "../../frontend/src/notebook/undo.ts";
 
-const require = createRequire(new URL("../../frontend/package.json", import.meta.url));
-const Y = require("yjs");
-const { WebSocket } = require("ws");
+// The very module that the page's code has: two copies of Yjs do not know each other's types.
+const Y = await import(new URL("../../frontend/node_modules/yjs/dist/yjs.mjs", import.meta.url).href);
+const { WebSocket } = createRequire(new URL("../../frontend/package.json", import.meta.url))("ws");
 
 const [url, token] = process.argv.slice(2);
+let nb;
 let doc;
 let cells;
 let undo;
@@ -16,6 +24,9 @@ let synced = false;
 let sent = 0;
 let acknowledged = 0;
 let closed = null;
+// How connections may end: cut, the Room closes, the server is busy, another epoch.
+const DUE = [1000, 1001, 1005, 1006, 1012, 1013, 4409];
+const refused = [];
 // Texts that the server gave back when it merged what was written in an earlier epoch.
 const recovered = [];
 
@@ -39,10 +50,9 @@ const payload = (data, at) => {
 
 function begin() {
   doc = new Y.Doc();
-  cells = doc.getMap("cells");
-  // As the page does: a cell without its type or position is none.
-  const deleteFilter = (item) => !(item.parent instanceof Y.Map && item.parent.parent === cells);
-  undo = new Y.UndoManager(cells, { trackedOrigins: new Set(["mess"]), captureTimeout: 0, deleteFilter });
+  nb = openNotebook(doc);
+  cells = nb.cells;
+  undo = createUndo(nb);
   doc.on("update", (update, origin) => {
     if (origin === "server" || !synced) return;
     sent += 1;
@@ -111,6 +121,7 @@ function connectOnce() {
       if (mine === socket) {
         synced = false;
         closed = `${code} ${reason}`;
+        if (!DUE.includes(code)) refused.push(closed);
       }
       done(code === 4409 ? "other epoch" : joined);
     });
@@ -121,10 +132,10 @@ const ordered = () =>
   [...cells.entries()]
     .map(([id, cell]) => ({
       id,
-      position: cell.get("position"),
+      position: cell.get("position") ?? null,
       source: cell.get("source").toString(),
-      type: cell.get("type"),
-      metadata: JSON.stringify(cell.get("metadata").get("mess") ?? null),
+      type: cell.get("type") ?? null,
+      metadata: cell.get("metadata").toJSON(),
     }))
     .sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : a.id < b.id ? -1 : 1));
 
@@ -136,47 +147,60 @@ function boundary(text, part) {
 }
 
 const TYPES = ["code", "markdown", "raw"];
+const PIECES = ["x", "🙂", "\n", "e\u0301", "漢字", "pasted line\nand another\n"];
 
-/** Whatever people do to a cell whose text nobody counts: `dice` (0 to 1 each) decide what. */
+/** Whatever people do in the page to cells whose text nobody counts: `dice` (0 to 1 each) decide what. */
 function mess(id, [what, where, how]) {
-  const cell = cells.get(id);
-  const source = cell?.get("source");
-  if (!source) return false;
-  const text = source.toString();
-  const at = [...text].slice(0, Math.floor(where * [...text].length)).join("").length;
+  const cell = cellOf(nb, id);
+  if (cell === null) return false;
+  const text = cell.source.toString();
+  const points = [...text];
+  const at = points.slice(0, Math.floor(where * points.length)).join("").length;
+  const others = orderedIds(nb).filter((other) => !isCounted(other));
+  const pick = (list) => list[Math.floor(how * list.length)];
+  const anywhere = () => pick([...orderedIds(nb), null]);
+  const some = others.slice(Math.floor(how * others.length)).slice(0, 3);
   const acts = [
-    () => source.insert(at, ["x", "🙂", "\n", "e\u0301", "漢字"][Math.floor(how * 5)]),
-    () => source.delete(at, [...text.slice(at)].slice(0, Math.floor(how * 4)).join("").length),
-    () => cell.set("type", TYPES[Math.floor(how * 3)]),
-    () => cell.get("metadata").set("mess", Math.floor(how * 100)),
-    () => {
-      // Splitting: the tail goes into a new cell, as one step.
-      const made = cellOf(cell.get("position"));
-      cells.set(`${id}-${Math.floor(how * 1e6)}`.slice(0, 60), made);
-      cells.get(`${id}-${Math.floor(how * 1e6)}`.slice(0, 60))?.get("source").insert(0, text.slice(at));
-      source.delete(at, text.length - at);
-    },
-    () => {
-      // Merging with another of these cells, which goes.
-      const others = [...cells.keys()].filter((other) => other.startsWith("scratch") && other !== id).sort();
-      const other = others[Math.floor(how * others.length)];
-      if (other === undefined) return;
-      source.insert(text.length, cells.get(other).get("source").toString());
-      cells.delete(other);
-    },
+    () => type(id, at, pick(PIECES), 0),
+    () => type(id, at, "", [...text.slice(at)].slice(0, Math.floor(how * 4)).join("").length),
+    () => edits.setType(nb, id, pick(TYPES)),
+    () => edits.setCellMetadata(nb, id, "mess", Math.floor(how * 100)),
+    () => edits.setCellMetadata(nb, id, "mess", undefined),
+    () => edits.splitCell(nb, id, at),
+    () => edits.mergeCells(nb, some),
+    () => edits.moveCells(nb, some, anywhere()),
+    () => edits.deleteCells(nb, [id]),
+    () => edits.duplicateCells(nb, some),
+    () => edits.pasteCells(nb, edits.copyCells(nb, some), anywhere()),
+    () => edits.insertCell(nb, { type: pick(TYPES), source: "made", before: anywhere() }),
+    () => undo.structure.undo(),
+    () => undo.structure.undo(),
+    () => undo.structure.redo(),
+    () => undo.text(id)?.undo(),
+    () => undo.text(id)?.redo(),
   ];
-  const chosen = Math.floor(what * (acts.length + 2));
-  if (chosen === acts.length) undo.undo();
-  else if (chosen === acts.length + 1) undo.redo();
-  else doc.transact(acts[chosen], "mess");
+  acts[Math.floor(what * acts.length)]();
   return true;
 }
 
-function cellOf(position) {
-  const made = new Y.Map();
+/** Cells with tokens in them, and the one that prints. */
+const isCounted = (id) => id.startsWith("cell-") || id === "prints";
+
+function type(id, at, text, removed) {
+  const cell = cellOf(nb, id);
+  if (!isCounted(id)) undo.text(id)?.addTrackedOrigin(TYPING);
+  doc.transact(() => {
+    if (removed > 0) cell?.source.delete(at, removed);
+    cell?.source.insert(at, text);
+  }, TYPING);
+  return true;
+}
+
+function made(position) {
+  const cell = new Y.Map();
   const fields = { type: "code", source: new Y.Text(), position, metadata: new Y.Map(), attachments: new Y.Map() };
-  for (const [key, value] of Object.entries(fields)) made.set(key, value);
-  return made;
+  for (const [key, value] of Object.entries(fields)) cell.set(key, value);
+  return cell;
 }
 
 const commands = {
@@ -187,20 +211,15 @@ const commands = {
     return true;
   },
   insert({ cell, part, text }) {
-    const source = cells.get(cell)?.get("source");
-    if (!source) return false;
-    source.insert(boundary(source.toString(), part), text);
-    return true;
+    const source = cellOf(nb, cell)?.source;
+    return source ? type(cell, boundary(source.toString(), part), text, 0) : false;
   },
   remove({ cell, text }) {
-    const source = cells.get(cell)?.get("source");
-    const at = source ? source.toString().indexOf(text) : -1;
-    if (at < 0) return false;
-    source.delete(at, text.length);
-    return true;
+    const at = cellOf(nb, cell)?.source.toString().indexOf(text) ?? -1;
+    return at < 0 ? false : type(cell, at, "", text.length);
   },
   create({ cell, position }) {
-    doc.transact(() => cells.set(cell, cellOf(position)));
+    doc.transact(() => cells.set(cell, made(position)));
     return true;
   },
   move({ cell, position }) {
@@ -213,8 +232,27 @@ const commands = {
     cells.delete(cell);
     return there;
   },
+  note({ cell, key, value }) {
+    const metadata = cellOf(nb, cell)?.metadata;
+    metadata?.set(key, value);
+    return metadata !== undefined;
+  },
+  entitle({ title }) {
+    edits.setTitle(nb, title);
+    return true;
+  },
   mess: ({ cell, dice }) => mess(cell, dice),
-  state: () => ({ cells: ordered(), settled: synced && acknowledged === sent, connected: synced, recovered, closed }),
+  state: () => ({
+    cells: ordered(),
+    title: nb.meta.get("title") ?? null,
+    outputs: nb.outputs.toJSON(),
+    runs: nb.runs.toJSON(),
+    settled: synced && acknowledged === sent,
+    connected: synced,
+    recovered,
+    closed,
+    refused,
+  }),
 };
 
 let queue = Promise.resolve();

@@ -1,33 +1,35 @@
-"""Peers of the fuzz: one in Python on pycrdt, one in Node on Yjs, behind the same few verbs."""
+"""What the fuzz asks of a peer, and the peers that are real Yjs in Node, with the page's own edits and undo."""
 
 import asyncio
 import json
 import re
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
-
-from pycrdt import Doc, Map, Text, TransactionEvent
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-
-from collab.wire import sync_step1, sync_step2, sync_update
+from typing import Any, Protocol, TypedDict
 
 TOKEN = re.compile("⟦[^⟧]*⟧")
 HERE = Path(__file__).parent
+_MAX_LINE = 16 << 20
 
-State = dict[str, object]
+
+class State(TypedDict):
+    """`cells`: in order, each {id, position, source, type, metadata}; `settled`: whether all that was sent is
+    acknowledged; `recovered`: texts that could not be merged after a new epoch; `closed`: code and reason of the last
+    connection's end; `refused`: of those ends that are never due."""
+
+    cells: list[dict[str, Any]]
+    title: object
+    outputs: dict[str, Any]
+    runs: dict[str, Any]
+    settled: bool
+    connected: bool
+    recovered: list[str]
+    closed: str | None
+    refused: list[str]
 
 
 class Peer(Protocol):
-    """What the fuzz asks of a peer.
-
-    `state` is {"cells": [{id, position, source, type, metadata}, ...] in order, "settled": whether all that was sent is
-    acknowledged, "connected", "recovered": texts that could not be merged after a new epoch,
-    "closed": code and reason of the last connection}. `mess` does to a cell
-    whatever people do, as three dice from 0 to 1 decide.
-    """
+    """`mess` does to a cell whatever people do, as three dice from 0 to 1 decide; others may go or come by that."""
 
     name: str
 
@@ -38,227 +40,11 @@ class Peer(Protocol):
     async def create(self, cell: str, position: str) -> bool: ...
     async def move(self, cell: str, position: str) -> bool: ...
     async def drop(self, cell: str) -> bool: ...
+    async def note(self, cell: str, key: str, value: str) -> bool: ...
+    async def entitle(self, title: str) -> bool: ...
     async def mess(self, cell: str, dice: Sequence[float]) -> bool: ...
     async def state(self) -> State: ...
     async def close(self) -> None: ...
-
-
-class PythonPeer:
-    def __init__(self, name: str, url: str, token: str) -> None:
-        self.name = name
-        self._url, self._token = url, token
-        self._recovered: list[str] = []
-        self._closed = ""
-        self._epoch: int | None = None
-        self._begin()
-        self._socket: ClientConnection | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._synced = False
-        self._sent = self._acknowledged = 0
-        self._remote = False
-        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
-
-    def _begin(self) -> None:
-        self._doc: Doc[Map[Any]] = Doc()
-        self._cells: Map[Map[Any]] = self._doc.get("cells", type=Map)
-        for root in ("meta", "outputs", "runs"):
-            self._doc.get(root, type=Map)
-        self._doc.observe(self._changed)
-
-    def _changed(self, event: TransactionEvent) -> None:
-        if self._synced and not self._remote:
-            self._sent += 1
-            self._outbox.put_nowait(sync_update(event.update))
-
-    async def connect(self) -> bool:
-        if await self._connect():
-            return True
-        if not self._is_over:
-            return False
-        await asyncio.to_thread(self._merge)
-        self._begin()
-        self._epoch = None
-        return await self._connect()
-
-    def _merge(self) -> None:
-        """What was written in an epoch that is over goes to be merged by content."""
-        url = f"{self._url.replace('ws', 'http', 1).removesuffix('socket')}merge?epoch={self._epoch}"
-        request = urllib.request.Request(url, self._doc.get_update(), {"Authorization": f"Bearer {self._token}"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            self._recovered += [item["source"] for item in json.load(answer)["unmerged"]]
-
-    async def _connect(self) -> bool:
-        await self.disconnect()
-        self._is_over = False
-        self._sent = self._acknowledged = 0
-        self._outbox = asyncio.Queue()
-        try:
-            self._socket = await connect(
-                self._url if self._epoch is None else f"{self._url}?epoch={self._epoch}",
-                additional_headers={"Authorization": f"Bearer {self._token}"},
-                max_size=None,
-                compression=None,
-            )
-            await self._socket.send(sync_step1(self._doc.get_state()))
-        except ConnectionClosed as closed:
-            self._is_over = closed.rcvd is not None and closed.rcvd.code == 4409
-            return False
-        except OSError:
-            return False
-        joined = asyncio.Event()
-        self._reader = asyncio.create_task(self._exchange(self._socket, joined))
-        waiting = asyncio.create_task(joined.wait())
-        await asyncio.wait((waiting, self._reader), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        return joined.is_set()
-
-    async def _exchange(self, socket: ClientConnection, joined: asyncio.Event) -> None:
-        writer = asyncio.create_task(self._write(socket))
-        try:
-            async for data in socket:
-                assert isinstance(data, bytes)
-                self._receive(data, joined)
-        except ConnectionClosed as closed:
-            self._closed = str(closed)
-            self._is_over = closed.rcvd is not None and closed.rcvd.code == 4409
-        finally:
-            self._synced = False
-            writer.cancel()
-
-    async def _write(self, socket: ClientConnection) -> None:
-        while True:
-            data = await self._outbox.get()
-            try:
-                await socket.send(data)
-            except ConnectionClosed:
-                return
-
-    def _receive(self, data: bytes, joined: asyncio.Event) -> None:
-        if data[0] == 101:
-            event = json.loads(data[data.index(b"{") :])
-            if event["type"] == "acknowledged":
-                self._acknowledged = event["frames"]
-            elif event["type"] == "joined":
-                self._epoch = event["epoch"]
-        if data[0] != 0:
-            return
-        length, at = 0, 2
-        for shift in range(0, 64, 7):
-            byte = data[at]
-            at += 1
-            length |= (byte & 127) << shift
-            if byte < 128:
-                break
-        body = data[at : at + length]
-        if data[1] == 0:
-            self._sent += 1
-            self._outbox.put_nowait(sync_step2(self._doc.get_update(body)))
-            self._synced = True
-            return
-        self._remote = True
-        try:
-            self._doc.apply_update(body)
-        finally:
-            self._remote = False
-        if data[1] == 1:
-            joined.set()
-
-    async def disconnect(self) -> None:
-        self._synced = False
-        if self._socket is not None:
-            self._socket.transport.abort()
-        if self._reader is not None:
-            await self._reader
-        self._socket = self._reader = None
-
-    def _source(self, cell: str) -> Text | None:
-        if cell not in self._cells:
-            return None
-        source = self._cells[cell]["source"]
-        assert isinstance(source, Text)
-        return source
-
-    async def insert(self, cell: str, part: float, text: str) -> bool:
-        source = self._source(cell)
-        if source is None:
-            return False
-        now = str(source)
-        spots = [0]
-        for match in TOKEN.finditer(now):
-            spots += match.span()
-        spot = spots[min(len(spots) - 1, int(part * len(spots)))]
-        source.insert(len(now[:spot].encode()), text)
-        return True
-
-    async def remove(self, cell: str, text: str) -> bool:
-        source = self._source(cell)
-        now = "" if source is None else str(source)
-        if source is None or text not in now:
-            return False
-        start = len(now[: now.index(text)].encode())
-        del source[start : start + len(text.encode())]
-        return True
-
-    async def create(self, cell: str, position: str) -> bool:
-        self._cells[cell] = Map(
-            {"type": "code", "source": Text(), "position": position, "metadata": Map({}), "attachments": Map({})}
-        )
-        return True
-
-    async def move(self, cell: str, position: str) -> bool:
-        if cell not in self._cells:
-            return False
-        self._cells[cell]["position"] = position
-        return True
-
-    async def drop(self, cell: str) -> bool:
-        if cell not in self._cells:
-            return False
-        del self._cells[cell]
-        return True
-
-    async def mess(self, cell: str, dice: Sequence[float]) -> bool:
-        source = self._source(cell)
-        if source is None:
-            return False
-        what, where, how = dice
-        text = str(source)
-        at = len(text[: int(where * len(text))].encode())
-        match int(what * 4):
-            case 0:
-                source.insert(at, ["x", "🙂", "\n", "e\u0301", "漢字"][int(how * 5)])
-            case 1:
-                rest = text.encode()[at:].decode()[: int(how * 4)]
-                if rest:
-                    del source[at : at + len(rest.encode())]
-            case 2:
-                self._cells[cell]["type"] = ["code", "markdown", "raw"][int(how * 3)]
-            case _:
-                self._cells[cell]["metadata"]["mess"] = int(how * 100)
-        return True
-
-    async def state(self) -> State:
-        cells = [
-            {
-                "id": key,
-                "position": str(cell["position"]),
-                "source": str(cell["source"]),
-                "type": str(cell["type"]),
-                "metadata": json.dumps(_whole(cell["metadata"].get("mess"))),
-            }
-            for key, cell in self._cells.items()
-        ]
-        cells.sort(key=lambda cell: (cell["position"], cell["id"]))
-        return {
-            "cells": cells,
-            "settled": self._synced and self._sent == self._acknowledged,
-            "connected": self._synced,
-            "recovered": self._recovered,
-            "closed": self._closed,
-        }
-
-    async def close(self) -> None:
-        await self.disconnect()
 
 
 class NodePeer:
@@ -269,11 +55,15 @@ class NodePeer:
     @classmethod
     async def start(cls, name: str, url: str, token: str, node: str) -> "NodePeer":
         process = await asyncio.create_subprocess_exec(
-            node, str(HERE / "peer.mjs"), url, token, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            node,
+            *[str(HERE / "peer.mjs"), url, token],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_MAX_LINE,
         )
         return cls(name, process)
 
-    async def _ask(self, op: str, **arguments: object) -> object:
+    async def _ask(self, op: str, **arguments: object) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
@@ -281,8 +71,7 @@ class NodePeer:
         line = await self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} has ended")
-        answer: object = json.loads(line)
-        return answer
+        return json.loads(line)
 
     async def connect(self) -> bool:
         return bool(await self._ask("connect"))
@@ -305,21 +94,21 @@ class NodePeer:
     async def drop(self, cell: str) -> bool:
         return bool(await self._ask("drop", cell=cell))
 
+    async def note(self, cell: str, key: str, value: str) -> bool:
+        return bool(await self._ask("note", cell=cell, key=key, value=value))
+
+    async def entitle(self, title: str) -> bool:
+        return bool(await self._ask("entitle", title=title))
+
     async def mess(self, cell: str, dice: Sequence[float]) -> bool:
         return bool(await self._ask("mess", cell=cell, dice=list(dice)))
 
     async def state(self) -> State:
-        answer = await self._ask("state")
-        assert isinstance(answer, dict)
-        return answer
+        state: State = await self._ask("state")
+        return state
 
     async def close(self) -> None:
         # Node may be the child of a Python starter, which a signal would end alone; the end of its input ends both.
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
-
-
-def _whole(value: object) -> object:
-    """Numbers are floats in Yjs (crdt.md S10)."""
-    return int(value) if isinstance(value, float) else value

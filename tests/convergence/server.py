@@ -16,28 +16,40 @@ TOKEN = "convergence-token-with-enough-letters"
 class ServerProcess:
     """Starts `collab` on `data`; `kill` is kill -9, `close` is Ctrl+C, which ends the gateway too."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, log: Path, variables: dict[str, str]) -> None:
+        """What it says on stderr goes into the file `log`."""
         self._data = data
+        self._log = log
+        self._variables = variables
         self._port = "0"
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
 
     async def start(self) -> None:
         arguments = ["-m", "collab.cli", "--no-browser", "--port", self._port, "--data", str(self._data)]
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
-            cwd=ROOT,
-            # Rooms that nobody is in close at once, and are opened again from the log.
-            env=os.environ | {"COLLAB_TOKEN": TOKEN, "COLLAB_ROOM_GRACE": "100ms"},
-            stdout=asyncio.subprocess.PIPE,
-        )
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *arguments,
+                cwd=ROOT,
+                # Rooms that nobody is in close at once, and are opened again from the log.
+                env=os.environ | {"COLLAB_TOKEN": TOKEN, "COLLAB_ROOM_GRACE": "100ms"} | self._variables,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             if found := re.search(r"http://[^\s/]+:(\d+)", line.decode()):
                 self.url, self._port = found[0], found[1]
                 return
         raise RuntimeError("collab ended before it printed its address")
+
+    @property
+    def port(self) -> int:
+        return int(self._port)
+
+    def log(self) -> str:
+        return self._log.read_text()
 
     async def kill(self) -> None:
         await self._end(signal.SIGKILL)
