@@ -243,12 +243,19 @@ def offer_colab(folder: str) -> Any:
 
 
 def take_calls(kernel: Any) -> None:
-    """Functions that scripts of outputs may call by name (`google.colab.output.register_callback`)."""
+    """Functions that scripts of outputs may call by name (`google.colab.output.register_callback`), DataFrames' tables
+    among them."""
 
     def take_call(comm: Any, message: Any) -> None:
         import_module("google.colab.output._js").take_call(comm, message)
 
+    def table(frame: Any) -> Any:
+        return import_module("google.colab.data_table").bundle_of(frame)
+
     kernel.comm_manager.register_target("google.colab.invoke", take_call)
+    # By name, so that nothing imports pandas; before its third version it named another module.
+    for module in ("pandas", "pandas.core.frame"):
+        kernel.shell.display_formatter.mimebundle_formatter.for_type_by_name(module, "DataFrame", table)
     kernel.shell.magics_manager.register_lazy("shell", "google.colab")
 
 
