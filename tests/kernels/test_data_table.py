@@ -161,7 +161,11 @@ def test_odd_frames_have_a_table(tables: Any, frame: pd.DataFrame) -> None:
     assert len(json.dumps(value)) < 400_000
     for column in range(-frame.index.nlevels, min(2, frame.shape[1])):
         for text in ("1", ">1", "a..b", "nan"):
-            spec = {"filters": [{"column": column, "text": text}], "search": text, "sort": [{"column": column}]}
+            spec: dict[str, Any] = {
+                "filters": [{"column": column, "text": text}],
+                "search": text,
+                "sort": [{"column": column}],
+            }
             assert len(rows(value["key"], **spec)) <= len(frame)
 
 
