@@ -285,7 +285,14 @@ class Flights:
 
     def _output(self, cell: CellId, flight: Flight | None, event: messages.KernelEvent) -> None:
         match event:
-            case messages.Stream() | messages.Display() | messages.Result() | messages.Failure() | messages.Clear():
+            case (
+                messages.Stream()
+                | messages.Display()
+                | messages.Result()
+                | messages.Failure()
+                | messages.Clear()
+                | messages.Tags()
+            ):
                 self._recorder.receive(cell, event)
             case messages.Started(number):
                 self._recorder.mark(cell, count=number)

@@ -14,6 +14,8 @@ from collab.model import MAX_JSON_DEPTH
 from collab.notebook import clean
 
 _MAX_SAFE: Final = 2**53
+_MAX_TAGS: Final = 100
+_MAX_TAG_CHARS: Final = 200
 _TOO_DEEP: Final = "[nested too deeply]"
 # Python refuses to write longer numbers out (sys.set_int_max_str_digits).
 _MAX_NUMBER_BITS: Final = 8192
@@ -54,7 +56,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
+    """With `tags` only the outputs that carry each of them."""
+
     wait: bool
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Those that outputs carry from now on change (outputs.md section 10)."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ class Other:
 
 
 KernelEvent: TypeAlias = (
-    Stream | Display | Result | Failure | Clear | Started | Status | Prompt | Reply | Comm | CommInfo | Other
+    Stream | Display | Result | Failure | Clear | Tags | Started | Status | Prompt | Reply | Comm | CommInfo | Other
 )
 
 
@@ -118,7 +131,7 @@ def to_event(message: Mapping[str, object]) -> KernelEvent:
         return _output(kind, content)
     match kind:
         case "clear_output":
-            return Clear(content.get("wait") is True)
+            return Clear(content.get("wait") is True, _tags(content.get("output_tags")))
         case "execute_input":
             return Started(_count(content.get("execution_count")))
         case "status":
@@ -146,6 +159,9 @@ def _output(kind: str, content: Mapping[str, object]) -> KernelEvent:
                 _text(content.get("ename")), _text(content.get("evalue")), _traceback(content.get("traceback"))
             )
         case _:
+            area = _mapping(_mapping(content.get("metadata")).get("outputarea"))
+            if area.get("nodisplay") is True:
+                return Tags(_tags(area.get("add_tags")), _tags(area.get("remove_tags")))
             data, metadata = bundle(content.get("data")), metadata_json(content.get("metadata"))
             display_id = _text(_mapping(content.get("transient")).get("display_id"))
             if kind == "execute_result":
@@ -252,6 +268,11 @@ def _left_out(value: object) -> str:
 
 def _key(value: object) -> str:
     return _scalar(value) or str(value)
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, (list, tuple)) else [value] if isinstance(value, str) else []
+    return tuple(clean(name)[:_MAX_TAG_CHARS] for name in names[:_MAX_TAGS] if isinstance(name, str))
 
 
 def _traceback(value: object) -> tuple[str, ...]:

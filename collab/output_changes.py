@@ -3,6 +3,7 @@
 `contents` are the Blobs that a change names, by their SHA-256.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -22,6 +23,12 @@ class Cleared:
 class Added:
     entry: Any
     contents: Mapping[str, bytes] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Updated:
     contents: Mapping[str, bytes]
 
 
-Change: TypeAlias = Cleared | Added | Edited | Updated
+Change: TypeAlias = Cleared | Added | Removed | Edited | Updated
 
 
 def write_changes(outputs: Any, cell: CellId, changes: Iterable[Change]) -> None:
@@ -58,8 +65,13 @@ def write_changes(outputs: Any, cell: CellId, changes: Iterable[Change]) -> None
             case Cleared():
                 if len(array):
                     array.clear()
-            case Added(entry):
+            case Added(entry, _, tags):
                 array.append(entry)
+                if tags:
+                    array[len(array) - 1]["tags"] = json.dumps(tags)
+            case Removed(index):
+                if index < len(array):
+                    del array[index]
             case Edited(index, edits):
                 entry = array[index] if index < len(array) else None
                 text = entry.get("text") if isinstance(entry, Map) else None

@@ -16,7 +16,7 @@ from pycrdt import Array, Map, Text
 
 from collab import notebook
 from collab.excerpt import Excerpt, cut_bytes
-from collab.messages import Clear, Display, Failure, Result, Stream
+from collab.messages import Clear, Display, Failure, Result, Stream, Tags
 from collab.model import MAX_INLINE_DATA_BYTES, STREAM_HEAD_BYTES, CellId
 from collab.notebook import SERVER_ORIGIN, NotebookDoc
 from collab.output import (
@@ -29,7 +29,8 @@ from collab.output import (
     split_data,
     stream_map,
 )
-from collab.output_changes import Added, Change, Cleared, Edited, Updated, write_changes
+from collab.output_changes import Added, Change, Cleared, Edited, Removed, Updated, write_changes
+from collab.output_tags import OutputTags, moved_up
 from collab.terminal import CUT_NOTE, MAX_WHOLE_CHARS, Terminal
 
 MAX_OUTPUTS: Final = 1000
@@ -39,7 +40,7 @@ _MAX_CELL_BYTES: Final = 1 << 20
 _MAX_ALL_BYTES: Final = 4 << 20
 _SMALL_BYTES: Final = 1024
 
-OutputEvent: TypeAlias = Stream | Display | Result | Failure | Clear
+OutputEvent: TypeAlias = Stream | Display | Result | Failure | Clear | Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ class _Cell:
     stream: _Stream | None = None
     stale: bool = False  # the outputs there are belong to the last run
     clear_next: bool = False
+    clear_tagged: tuple[str, ...] = ()  # with the next output
     ended: bool = False
+    tags: OutputTags = field(default_factory=OutputTags)
     short: list[_Stream] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     updated: dict[int, int] = field(default_factory=dict)  # index of an output -> its update among `changes`
@@ -183,6 +186,8 @@ class OutputWriter:
             shown = entry.get("display_id")
             if isinstance(shown, str) and shown:
                 self._displays.setdefault(shown, {})[cell, index] = None
+            if tags := _tags(entry):
+                self._cells.setdefault(cell, _Cell()).tags.of[index] = tags
             excerpt = None if is_known else _unfinished(entry, STREAM_HEAD_BYTES)
             if excerpt is not None and excerpt.is_short:
                 stream = _Stream(index, str(entry.get("name")), Terminal(excerpt.tail), excerpt)
@@ -219,6 +224,7 @@ class OutputWriter:
                 self._close_stream(cell, state)
                 self._name_wholes(cell, state)
                 state.stale, state.clear_next, state.ended = True, False, False
+                state.clear_tagged, state.tags.held = (), frozenset()
             case _Stale():
                 if state.stale:
                     self._clear(cell, state)
@@ -228,11 +234,16 @@ class OutputWriter:
                 self._name_wholes(cell, state)
                 if state.stream is not None and state.stream.excerpt.is_short:
                     state.stream = None
-            case Clear(wait):
+            case Clear(wait, tags):
                 if wait:
-                    state.clear_next = True
+                    state.clear_next, state.clear_tagged = not tags, tags
+                elif tags:
+                    self._clear_tagged(cell, state, tags)
                 else:
                     self._clear(cell, state)
+            case Tags(add, remove):
+                self._close_stream(cell, state)
+                state.tags.change(add, remove)
             case Stream(name, text):
                 self._stream(cell, state, name, text)
             case Failure(ename, evalue, traceback):
@@ -249,6 +260,8 @@ class OutputWriter:
         state.changes, state.updated, state.short = [], {}, []
         state.stream = None
         state.stale = state.clear_next = False
+        state.clear_tagged = ()
+        state.tags.clear()
         self._inline -= state.inline
         state.count = state.inline = 0
         self._change(cell, state, Cleared())
@@ -258,9 +271,45 @@ class OutputWriter:
             if not places:
                 del self._displays[shown]
 
-    def _has_room(self, cell: CellId, state: _Cell) -> bool:
+    def _clear_tagged(self, cell: CellId, state: _Cell, tags: tuple[str, ...]) -> None:
+        """Those that carry each of the tags; the others move up."""
+        if state.stale:  # those of the run before go with this run's first word
+            self._clear(cell, state)
+        state.clear_tagged = ()
+        self._flush(cell, state)
+        gone = state.tags.with_all(tags)
+        if not gone:
+            return
+        for index in reversed(gone):
+            self._change(cell, state, Removed(index))
+        state.tags.removed(gone)
+        state.updated = {}
+        state.count -= len(gone)
+        if state.stream is not None and state.stream.index in gone:
+            state.stream = None
+        state.short = [stream for stream in state.short if stream.index not in gone]
+        for stream in {id(each): each for each in (*state.short, state.stream) if each is not None}.values():
+            stream.index = moved_up(stream.index, gone)
+        for shown, places in list(self._displays.items()):
+            if kept := {
+                self._moved(place, cell, gone): None for place in places if place not in [(cell, i) for i in gone]
+            }:
+                self._displays[shown] = kept
+            else:
+                del self._displays[shown]
+
+    def _moved(self, place: tuple[CellId, int], cell: CellId, gone: list[int]) -> tuple[CellId, int]:
+        return (cell, moved_up(place[1], gone)) if place[0] == cell else place
+
+    def _prepare(self, cell: CellId, state: _Cell) -> None:
+        """What was to go with the next output."""
         if state.stale or state.clear_next:
             self._clear(cell, state)
+        elif state.clear_tagged:
+            self._clear_tagged(cell, state, state.clear_tagged)
+
+    def _has_room(self, cell: CellId, state: _Cell) -> bool:
+        self._prepare(cell, state)
         if state.count == MAX_OUTPUTS:
             self._close_stream(cell, state)
             text = f"[A cell keeps its first {MAX_OUTPUTS:,} outputs; further ones are left out.]\n"
@@ -295,7 +344,7 @@ class OutputWriter:
         self._close_stream(cell, state)
         if display_id:
             self._displays.setdefault(display_id, {})[cell, state.count] = None
-        self._change(cell, state, Added(entry, blobs or {}))
+        self._change(cell, state, Added(entry, blobs or {}, state.tags.added(state.count)))
         state.count += 1
 
     def _limit(self, state: _Cell) -> int:
@@ -322,8 +371,7 @@ class OutputWriter:
     # -- streams ---------------------------------------------------------------------------------------------------
 
     def _stream(self, cell: CellId, state: _Cell, name: str, text: str) -> None:
-        if state.stale or state.clear_next:
-            self._clear(cell, state)
+        self._prepare(cell, state)
         if state.stream is None:
             state.stream = self._resumed(cell, state, name)
         if state.stream is None or state.stream.name != name:
@@ -332,7 +380,7 @@ class OutputWriter:
             self._close_stream(cell, state)
             held = sum(stream.terminal.kept for stream in state.short)
             state.stream = _Stream(state.count, name, Terminal(limit=max(0, MAX_WHOLE_CHARS - held)), Excerpt())
-            self._change(cell, state, Added(stream_map(name, "")))
+            self._change(cell, state, Added(stream_map(name, ""), {}, state.tags.added(state.count)))
             state.count += 1
         state.stream.terminal.write(text)
         state.stream.touched = True
@@ -342,7 +390,7 @@ class OutputWriter:
         if state.changes or not 0 < state.count <= MAX_OUTPUTS:
             return None
         entry = _entries(notebook.roots(self._doc).outputs, cell)[-1]
-        if not isinstance(entry, Map) or entry.get("name") != name:
+        if not isinstance(entry, Map) or entry.get("name") != name or _tags(entry) != state.tags.held:
             return None
         excerpt = _unfinished(entry)
         if excerpt is None:
@@ -401,6 +449,15 @@ def _unfinished(entry: Any, over: int = -1) -> Excerpt | None:
     if entry.get("output_type") != "stream" or not isinstance(text, Text) or "blobs" in entry or len(text) <= over:
         return None
     return Excerpt(str(text))
+
+
+def _tags(entry: Any) -> frozenset[str]:
+    text = entry.get("tags")
+    try:
+        value = json.loads(text) if isinstance(text, str) else []
+    except ValueError:
+        value = []
+    return frozenset(tag for tag in value if isinstance(tag, str)) if isinstance(value, list) else frozenset()
 
 
 def _entries(outputs: Any, cell: CellId | str) -> Any:

@@ -49,6 +49,13 @@ export function createOutbox(
     postWhole(item, (output) => ({ v: 1, t: "output", op, key, output }));
   };
 
+  /** Outputs that went from between others are taken away: what stands behind them is not drawn again. */
+  const forgetBefore = (index: number, item: FrameItem): void => {
+    const at = sent.findIndex((each, place) => place >= index && isSameItem(each.item, item));
+    if (at <= index) return;
+    for (const { key } of sent.splice(index, at - index)) post({ v: 1, t: "output", op: "clear", key });
+  };
+
   return {
     post,
     show(items) {
@@ -58,6 +65,7 @@ export function createOutbox(
         return;
       }
       for (const [index, item] of items.entries()) {
+        forgetBefore(index, item);
         const before = sent[index];
         if (before === undefined) {
           const key = nextKey++;
