@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
@@ -79,6 +79,14 @@ def output_template(host: Host, config: Config) -> str:
     return config.output_origin if page_origin(host, config) == config.origin else ""
 
 
+class Ports(Protocol):
+    """Servers in kernels, each under a label of its own (S5)."""
+
+    def has(self, label: str) -> bool: ...
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, label: str, policy: str) -> None: ...
+
+
 class Origins:
     def __init__(self, app: ASGIApp, config: Config) -> None:
         self._app = app
@@ -91,7 +99,10 @@ class Origins:
         headers = Headers(scope=scope)
         host = parse_host(headers.get("host", ""))
         is_page = host is not None and is_page_host(host, self._config)
-        if host is not None and is_page and not _is_frames(scope):
+        ports: Ports = scope["state"]["ports"]
+        if host is not None and is_output_host(host, self._config) and ports.has(label := host.name.partition(".")[0]):
+            await ports.serve(scope, receive, send, label, port_policy(host, self._config))
+        elif host is not None and is_page and not _is_frames(scope):
             scope["state"]["host"] = host
             await self._app(scope, receive, _with_headers(send))
         elif host is not None and (is_page or is_output_host(host, self._config)) and scope["type"] == "http":
@@ -174,6 +185,21 @@ def frame_policy(kind: str, host: Host, config: Config) -> str:
         f"img-src data: blob:; media-src data: blob:; font-src data: {base}; worker-src blob:; form-action 'none'; "
         f"{common}"
     )
+
+
+def port_policy(host: Host, config: Config) -> str:
+    """What a server in a kernel is held to: only our pages and their outputs embed it, and where its host is of the
+    page's own site it has no origin, as it could set our cookies (F1)."""
+    if is_of_template(config.output_origin, host.text):
+        template = config.output_origin
+        pages = f"{config.origin} {template.replace('{label}', '*')}"
+        is_opaque = not keeps_origin(template, _name_of(config.origin), config.output_cross_site)
+    else:
+        port = f":{host.port}" if host.port else ""
+        pages = " ".join(f"http://{name}{port}" for name in ("localhost", "127.0.0.1", "[::1]", "*.localhost"))
+        is_opaque = False
+    policy = f"frame-ancestors 'self' {pages}"
+    return f"{policy}; {_SANDBOX} allow-downloads allow-modals" if is_opaque else policy
 
 
 def page_policy(host: Host, page: str, nonce: str, config: Config) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from collab.auth import Auth
 from collab.config import Config
+from collab.ports import Ports
 from collab.rooms import Rooms
 from collab.secrets import Secrets
 from collab.store.blobs import Blobs
@@ -18,3 +19,4 @@ class Services:
     rooms: Rooms
     auth: Auth
     secrets: Secrets
+    ports: Ports

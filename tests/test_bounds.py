@@ -15,6 +15,7 @@ MODULES: Final = (
     "executions",
     "questions",
     "outputs",
+    "ports",
     "terminal",
     "store._log",
     "store.store",
