@@ -34,6 +34,12 @@ VIEWERS: dict[tuple[str, str], int] = {
     ("GET", "/api/notebooks/{id}/runtime"): 403,
     ("GET", "/api/notebooks/{id}/runtime/usage"): 200,
     ("GET", "/api/notebooks/{id}/runs"): 200,
+    ("GET", "/api/secrets"): 200,
+    ("GET", "/api/secrets/{name}"): 404,
+    ("PUT", "/api/secrets/{name}"): 400,
+    ("DELETE", "/api/secrets/{name}"): 404,
+    ("PUT", "/api/notebooks/{id}/secrets/{name}"): 403,
+    ("DELETE", "/api/notebooks/{id}/secrets/{name}"): 403,
 }
 CHANGES = [way for way in VIEWERS if way[0] != "GET"]
 

@@ -9,6 +9,7 @@ from collab.commands import (
     CancelRuns,
     ChooseRuntime,
     ClearOutputs,
+    ColabReply,
     Command,
     Compare,
     Complete,
@@ -16,6 +17,7 @@ from collab.commands import (
     ExtendRuntime,
     Inspect,
     Interrupt,
+    Invoke,
     ResetAllRuntimes,
     ResetRuntime,
     Restart,
@@ -46,6 +48,8 @@ COMMANDS: list[tuple[Command, Role]] = [
     (AttachRuntime("http://localhost:8888", "secret"), Role.OWNER),
     (DetachRuntime(), Role.OWNER),
     (Compare(b"\0", {}), Role.VIEWER),
+    (Invoke(1, CellId("a"), "f", "[]", "{}"), Role.RUNNER),
+    (ColabReply(1, "null"), Role.RUNNER),
 ]
 
 
