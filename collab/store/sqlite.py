@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 # A Room has one append under way at a time, so this bounds Rooms that wait, not edits.
 _MAX_WAITING: Final = 10_000
 
+_TROUBLES: Final = {
+    sqlite3.SQLITE_FULL: "The server's disk is full.",
+    sqlite3.SQLITE_READONLY: "The server may not write into its data folder.",
+    sqlite3.SQLITE_BUSY: "Another program keeps the server's database locked.",
+}
+
 
 @dataclass(slots=True)
 class _Append:
@@ -184,8 +190,14 @@ async def _in_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.C
     try:
         result: T = await connection._execute(work, opened)  # type: ignore[no-untyped-call]
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"The database says: {error}.") from error
+        raise StoreError(_sentence(error)) from error
     return result
+
+
+def _sentence(error: sqlite3.Error | OSError) -> str:
+    """For people: they read it on their pages."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what kind of the trouble it is exactly
+    return _TROUBLES.get(code, f"The database says: {error}.")
 
 
 def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:

@@ -280,7 +280,7 @@ async def test_t24_a_locked_database_refuses_and_takes_the_same_again_later(stor
     await store._database._writer.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(tmp_path / "collab.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked"):
+    with pytest.raises(StoreError, match="Another program keeps the server's database locked."):
         await store.append(A, 1, [LogEntry("", b"second")])
     other.execute("ROLLBACK")
     other.close()
@@ -295,11 +295,21 @@ async def test_t24_a_full_disk_refuses_and_loses_nothing(store: SQLiteStore) -> 
         return lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone()
 
     await store._database._writer._execute(limit(1), store._database._writer._conn)  # type: ignore[no-untyped-call]
-    with pytest.raises(StoreError, match="full"):
+    with pytest.raises(StoreError, match="The server's disk is full."):
         await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
     await store._database._writer._execute(limit(1 << 30), store._database._writer._conn)  # type: ignore[no-untyped-call]
     await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
     assert [len(update) for update in (await store.load(A)).updates] == [5, 1_000_000]
+
+
+async def test_t24_data_that_may_not_be_written_is_named_and_taken_later(store: SQLiteStore) -> None:
+    await store.create(row(A), b"first", "")
+    await store._database._writer.execute("PRAGMA query_only = on")
+    with pytest.raises(StoreError, match="The server may not write into its data folder."):
+        await store.append(A, 1, [LogEntry("", b"second")])
+    await store._database._writer.execute("PRAGMA query_only = off")
+    await store.append(A, 1, [LogEntry("", b"second")])
+    assert (await store.load(A)).updates == (b"first", b"second")
 
 
 async def test_what_cannot_be_written_is_refused_and_the_store_goes_on(store: SQLiteStore) -> None:

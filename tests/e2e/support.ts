@@ -25,8 +25,9 @@ export interface Server {
   api<T>(method: string, path: string, body?: unknown, token?: string): Promise<T>;
 }
 
-export async function startServer(): Promise<Server> {
-  const data = await mkdtemp(join(tmpdir(), "collab-e2e-"));
+/** `folder` is for what a test has to say about the disk; it is emptied at the end. */
+export async function startServer(folder?: string): Promise<Server> {
+  const data = folder ?? (await mkdtemp(join(tmpdir(), "collab-e2e-")));
   let child: ChildProcess | undefined;
   let port = "0";
   const server: Server = {

@@ -40,8 +40,8 @@ export async function findNotebook(me: Me, id: string): Promise<Found> {
       return { kind: "unreachable", reason: `${reason} This browser has no copy of this notebook.` };
     }
     const isGone = [403, 404].includes(statusOf(error));
-    const { dropNotebook } = await import("./copies.ts");
-    const recovered = isGone ? await dropNotebook(me, id, "You had no access any more when it could be sent.") : [];
+    const { dropNotebook, LOST_ACCESS } = await import("./copies.ts");
+    const recovered = isGone ? await dropNotebook(me, id, LOST_ACCESS) : [];
     return { kind: "refused", reason, recovered };
   }
 }

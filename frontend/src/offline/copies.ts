@@ -6,6 +6,7 @@ import { browserStorage } from "../session/text_storage.ts";
 import { type KeptNotebook, keptAs, keptNotebooks, listKept } from "./kept.ts";
 
 const MOST_KEPT = 100;
+export const LOST_ACCESS = "You had no access any more when it could be sent.";
 const TOO_MANY = `This browser keeps the last ${MOST_KEPT} notebooks that were opened.`;
 
 /** As the one opened last; the oldest makes room. */

@@ -32,9 +32,9 @@ export function isUnsaved(saving: Saving): boolean {
 }
 
 export function saveState(saving: Saving, now: number): Save {
-  if (!saving.connected) return "Offline";
-  if (!isUnsaved(saving)) return "Saved";
+  if (!isUnsaved(saving)) return saving.connected ? "Saved" : "Offline";
   if (saving.trouble !== "") return "Not saved";
+  if (!saving.connected) return "Offline";
   return patienceLeft(saving, now) === 0 ? "Not saved" : "Saving";
 }
 
@@ -65,6 +65,16 @@ export function acknowledged(saving: Saving, frames: number, now: number): Savin
   if (done === saving.acknowledged) return saving;
   const all = done >= saving.sent && !saving.unsent;
   return { ...saving, acknowledged: done, trouble: "", waitingSince: all ? null : now };
+}
+
+/** The connection is gone. What the server said stands when it went for that: `forTrouble`. */
+export function lost(saving: Saving, forTrouble: boolean): Saving {
+  return { ...NOTHING_SENT, unsent: isUnsaved(saving), trouble: forTrouble ? saving.trouble : "" };
+}
+
+/** There is a connection, on which nothing was sent yet. */
+export function connected({ unsent, trouble }: Saving): Saving {
+  return { ...NOTHING_SENT, connected: true, unsent, trouble };
 }
 
 /** Trouble with what others wrote, while nothing of ours waited, says nothing about the next edit. */

@@ -238,6 +238,52 @@ describe("saving", () => {
     expect(session.store.getState()).toMatchObject({ save: "Saved", saveReason: "" });
   });
 
+  test("[D7] why it cannot be saved stands while the server sends everyone away for it, and is over when it can", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "x");
+    const trouble = { save: "Not saved", saveReason: "The disk is full.", unsaved: true };
+    for (let round = 0; round < 2; round += 1) {
+      server.tell({ type: "cannot_save", reason: "The disk is full." });
+      connectionOf(server).close(1013, "The notebook cannot be saved at the moment.");
+      await settle();
+      expect(session.store.getState()).toMatchObject(trouble);
+      await pass(10_000);
+      expect(server.connections).toHaveLength(1);
+      expect(session.store.getState()).toMatchObject(trouble);
+    }
+    server.commit();
+    await settle();
+    expect(session.store.getState()).toMatchObject({ save: "Saved", saveReason: "", phase: "synced" });
+  });
+
+  test("a server that is gone is Offline, whatever it said before", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.holdCommits = true;
+    write(session, "x");
+    server.tell({ type: "cannot_save", reason: "The disk is full." });
+    server.down = true;
+    connectionOf(server).close(1006, "");
+    await pass(1000);
+    expect(session.store.getState()).toMatchObject({ save: "Offline", saveReason: "", unsaved: true });
+  });
+
+  test("who joins while nothing can be saved is told why nothing comes", async () => {
+    const server = serverOf("a");
+    const writer = await join(server);
+    server.holdCommits = true;
+    write(writer, "x");
+    const reader = await join(server);
+    server.tell({ type: "cannot_save", reason: "The disk is full." });
+    await settle();
+    expect(reader.store.getState()).toMatchObject({ phase: "connecting", saveReason: "The disk is full." });
+    server.commit();
+    await settle();
+    expect(reader.store.getState()).toMatchObject({ phase: "synced", save: "Saved", saveReason: "" });
+  });
+
   test("trouble with what others wrote is over when one writes again", async () => {
     const server = serverOf("a");
     const session = await join(server);

@@ -38,6 +38,7 @@ const SEND_WINDOW_MS = 15;
 const MOST_UPDATE_BYTES = 1_000_000;
 const EDITING_ROLES: readonly string[] = ["editor", "owner"];
 const DIFFERED = "This page showed another text than what is saved.";
+const BUSY = 1013;
 // The notebook was rebuilt: what is in the copy is merged by content after a reload.
 const OTHER_EPOCH = 4409;
 // What the server refused would be refused again after a reload; what its person may not see any more has no place in
@@ -83,11 +84,15 @@ export function openSession(options: SessionOptions): Session {
     const { phase, ...shown } = store.getState();
     const now = Date.now();
     const save = mayEdit() || !state.connected ? saving.saveState(state, now) : "Saved";
-    const saveReason = save === "Not saved" ? state.trouble : "";
+    // Until the first content is here it is also why nothing comes.
+    const saveReason = save === "Not saved" || phase !== "synced" ? state.trouble : "";
     if (unsaved !== shown.unsaved) store.setState({ unsaved });
     keeping.noteUnsaved(unsaved);
     // Before the first join there is nothing to say but that it comes.
-    if (phase === "connecting") return;
+    if (phase === "connecting") {
+      if (saveReason !== shown.saveReason) store.setState({ saveReason });
+      return;
+    }
     if (save !== shown.save || saveReason !== shown.saveReason) store.setState({ save, saveReason });
     if (save === "Saving") patience = setTimeout(() => showSaving(state), saving.patienceLeft(state, now));
   };
@@ -197,7 +202,7 @@ export function openSession(options: SessionOptions): Session {
       return;
     }
     store.setState({ role: event.role, user: event.user, epoch: event.epoch, signedOut: false });
-    state = { ...saving.NOTHING_SENT, connected: true, unsent: state.unsent };
+    state = saving.connected(state);
     if (could && !mayEdit() && state.unsent) whenOpened(giveUpEditing);
     openCopy(event.epoch);
     showPeople();
@@ -342,7 +347,7 @@ export function openSession(options: SessionOptions): Session {
       if (unsaved && !(code === OTHER_EPOCH && keeping.isKept)) keeping.recover(reason);
     } else if (phase === "synced") store.setState({ phase: "offline" });
     if (code === SIGN_IN) store.setState({ signedOut: true });
-    showSaving({ ...saving.NOTHING_SENT, unsent: unsaved });
+    showSaving(saving.lost(state, code === BUSY));
     if (final && !closed && FORGOTTEN_AFTER.includes(code)) keeping.forget();
   };
 

@@ -38,7 +38,10 @@ export function Library({ me }: { readonly me: Me }) {
     wanted.current.turn += 1;
     const { q, trash: thrown, turn } = wanted.current;
     const next = await listNotebooks({ q, trash: thrown })
-      .then((notebooks): Listing => ({ kind: "loaded", notebooks }))
+      .then((notebooks): Listing => {
+        if (q === "" && !thrown) forgetOthers(me, notebooks);
+        return { kind: "loaded", notebooks };
+      })
       .catch((error: unknown): Listing => {
         if (isUnreachable(error) && !thrown) return { kind: "offline", notebooks: keptUnder(me, q) };
         return { kind: "failed", reason: reasonOf(error) };
@@ -147,7 +150,7 @@ export function Library({ me }: { readonly me: Me }) {
             <input
               type="search"
               aria-label="Search notebooks"
-              placeholder="Search titles, text and code"
+              placeholder={listing.kind === "offline" ? "Search titles" : "Search titles, text and code"}
               value={query}
               onChange={(event) => setQuery(event.target.value)}
             />
@@ -192,6 +195,19 @@ export function Library({ me }: { readonly me: Me }) {
       </main>
       {dropping && <div className="drop-hint">Drop .ipynb files to upload them</div>}
     </div>
+  );
+}
+
+/** What its person may not see any more leaves the browser too. */
+function forgetOthers(me: Me, listed: readonly { readonly id: string }[]): void {
+  const ids = new Set(listed.map(({ id }) => id));
+  const gone = keptNotebooks(me).filter(({ id }) => !ids.has(id));
+  if (gone.length === 0) return;
+  import("../../offline/copies.ts").then(
+    ({ dropNotebook, LOST_ACCESS }) => {
+      for (const { id } of gone) void dropNotebook(me, id, LOST_ACCESS);
+    },
+    () => {}, // the next visit does it
   );
 }
 

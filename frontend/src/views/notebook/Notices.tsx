@@ -24,8 +24,9 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
   const signedOut = useStore(store, (state) => state.signedOut);
   const kept = useStore(store, (state) => state.kept);
   const [signingIn, setSigningIn] = useState(false);
-  const offline = useLater(phase === "offline" && !signedOut, 1000);
-  const unopened = useLater(phase === "connecting" && kept === "none" && !signedOut, 1000);
+  const apart = !signedOut && saveReason === "";
+  const offline = useLater(phase === "offline" && apart, 1000);
+  const unopened = useLater(phase === "connecting" && kept === "none" && apart, 1000);
   const changed = useRoleChange(role);
   const omitted = useOmission(bench.session);
 
@@ -69,11 +70,18 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
         />
       )}
       {kept === "full" && phase === "synced" && save !== "Saved" && <Notice look="warn" sign="warning" text={FULL} />}
+      {save !== "Not saved" && saveReason !== "" && phase !== "synced" && (
+        <Notice
+          look="warn"
+          sign="warning"
+          text={`${saveReason} What is newest in this notebook appears as soon as the server can save again.`}
+        />
+      )}
       {save === "Not saved" && !offline && ended === null && (
         <Notice
           look="warn"
           sign="warning"
-          text={`Your last changes are not saved yet. ${saveReason === "" ? "The server has not answered" : saveReason.replace(/\.$/, "")}. Keep this page open; it goes on trying.`}
+          text={`Your last changes are not saved yet. ${saveReason === "" ? "The server has not answered." : saveReason} ${keptWords(kept)} and saved as soon as the server can.`}
         />
       )}
       {recovered.some(({ taken }) => !taken) && (
