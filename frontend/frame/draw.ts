@@ -5,6 +5,7 @@ import { insertHtml, runModule, runScript } from "./html";
 import { jsonTree } from "./json";
 import { runLoad } from "./load_script";
 import type { FrameOutput, LogLevel } from "./protocol";
+import { offerTable } from "./tables/offer";
 
 export interface DrawContext {
   isLive: boolean;
@@ -29,7 +30,13 @@ export async function drawData(parent: HTMLElement, output: DataOutput, context:
     case "text/html":
       parent.classList.add("output-html");
       await insertHtml(parent, value);
-      return null;
+      return offerTable(parent, metadata, context);
+    case "application/vnd.collab.table+json": {
+      const { drawTable } = await import("./tables/open");
+      const drawn = drawTable(parent, value, context);
+      if (drawn === null) parent.append(plainElement(plain));
+      return drawn;
+    }
     case "application/javascript":
       await runScript(parent, value);
       return null;

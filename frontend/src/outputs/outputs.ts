@@ -4,6 +4,7 @@
  */
 import "./outputs.css";
 import type { FrameOutput } from "../../frame/protocol";
+import { atLeast } from "../actions/role";
 import { observeOrder, observeOutputs, observeRun } from "../notebook/observe";
 import { type Output, orderedIds, outputsOf, type RunMark, runOf } from "../notebook/schema";
 import type { Session } from "../session/session";
@@ -101,8 +102,9 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
     const isCurrent = run !== null && run.session !== "" && run.session === session_;
     // What stays from before until a run's first output may have come with a file: it is not this kernel's.
     const isLive = isCurrent && !run.isStale;
+    const mayAsk = atLeast(session.store.getState().role, "runner");
     const items = outputs.map((output) => ({
-      ...frameItem(output),
+      ...frameItem(output, mayAsk),
       before: preludes(output, isLive ? session_ : null),
     }));
     shown.show(items, isLive ? "live" : "stored", {
@@ -114,7 +116,7 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
 
   const preludes = (output: Output, kernel: string | null): FrameItem["before"] => {
     if (output.kind !== "data" || !mayNeedPrelude(output)) return null;
-    return () => preludeOf(notebook, cellId, output, kernel).map(frameItem);
+    return () => preludeOf(notebook, cellId, output, kernel).map((before) => frameItem(before));
   };
 
   /** While a run clears and writes, the area keeps its height, so that what is below stays where it is. */
@@ -310,8 +312,8 @@ function isSameData(a: FrameItem, b: FrameItem): boolean {
   return x.mime === y.mime && x.value === y.value && x.plain === y.plain && x.metadata === y.metadata;
 }
 
-function frameItem(output: Output): FrameItem {
-  return { output: frameOutput(output), blob: blobOf(output), before: null };
+function frameItem(output: Output, mayAsk = false): FrameItem {
+  return { output: frameOutput(output, mayAsk), blob: blobOf(output), before: null };
 }
 
 function blobOf(output: Output): FrameItem["blob"] {
@@ -321,7 +323,8 @@ function blobOf(output: Output): FrameItem["blob"] {
   return mime === null || blob === undefined ? null : { sha256: blob.sha256, mime };
 }
 
-function frameOutput(output: Output): FrameOutput {
+/** What only the kernel can be asked for is not offered to who may not ask it. */
+function frameOutput(output: Output, mayAsk: boolean): FrameOutput {
   if (output.kind === "stream") return { kind: "stream", name: output.name, text: output.text };
   if (output.kind === "error") {
     return { kind: "error", ename: output.ename, evalue: output.evalue, traceback: [...output.traceback] };
@@ -332,6 +335,6 @@ function frameOutput(output: Output): FrameOutput {
     mime,
     value: output.data.get(mime) ?? "",
     plain: output.data.get("text/plain") ?? "",
-    metadata: JSON.stringify(output.metadata),
+    metadata: JSON.stringify(mayAsk ? output.metadata : { ...output.metadata, collab: undefined }),
   };
 }
