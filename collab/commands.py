@@ -211,8 +211,9 @@ ROLE_FOR: Final[dict[type[Command], Role]] = {
     Complete: Role.RUNNER,
     Inspect: Role.RUNNER,
     ExtendRuntime: Role.RUNNER,
-    ResetRuntime: Role.RUNNER,
-    # Other people's runtimes, and what our server connects to, are for who owns it; no link makes an owner.
+    # Everyone's files, other people's runtimes, and what our server connects to, are for who owns it; no link makes
+    # an owner.
+    ResetRuntime: Role.OWNER,
     ResetAllRuntimes: Role.OWNER,
     ChooseRuntime: Role.EDITOR,
     AttachRuntime: Role.OWNER,

@@ -42,7 +42,7 @@ COMMANDS: list[tuple[Command, Role]] = [
     (Complete(1, "x", 1), Role.RUNNER),
     (Inspect(1, "x", 1), Role.RUNNER),
     (ExtendRuntime(), Role.RUNNER),
-    (ResetRuntime(), Role.RUNNER),
+    (ResetRuntime(), Role.OWNER),
     (ResetAllRuntimes(), Role.OWNER),
     (ChooseRuntime("python3"), Role.EDITOR),
     (AttachRuntime("http://localhost:8888", "secret"), Role.OWNER),
