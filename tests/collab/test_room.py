@@ -944,6 +944,8 @@ def _commands() -> list[tuple[dict[str, Any], Role]]:
         "ChooseRuntime": {"type": "choose_runtime", "kernel": "python3"},
         "AttachRuntime": {"type": "attach_runtime", "url": "http://localhost:1", "token": "x"},
         "DetachRuntime": {"type": "detach_runtime"},
+        "Invoke": {"type": "invoke", "cell": "a", "name": "f", "args": "[]", "kwargs": "{}"},
+        "ColabReply": {"type": "colab_reply", "reply": 1, "value": "1"},
     }
     # Comparing is for everybody, and between the tab and the Room.
     assert set(bodies) == {kind.__name__ for kind in RUNTIMES}
