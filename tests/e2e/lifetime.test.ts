@@ -1,6 +1,4 @@
 /** What must survive: crashes of the server, closed browsers, lost connections. */
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -11,9 +9,8 @@ import {
   joined,
   launch,
   outputText,
-  PYTHON,
   press,
-  ROOT,
+  rebuild,
   type Server,
   saved,
   signIn,
@@ -126,7 +123,7 @@ describe.each<BrowserName>(["chromium", "firefox"])("in %s", (name) => {
       "contested by others",
     ]);
     await back.waitForSelector("::-p-aria([role='button'][name='Recovered work'])");
-    const text = await back.evaluate((id) => localStorage.getItem(`collab.recovered.${id}`), notebook);
+    const text = await back.evaluate((id) => localStorage.getItem(`collab.recovered.owner:${id}`), notebook);
     expect(text).toContain("contested by me");
   });
 });
@@ -146,38 +143,7 @@ async function kept(page: Page, notebook: string): Promise<void> {
           };
         };
       }),
-    `collab:${notebook}:1`,
+    `collab:owner:${notebook}:1`,
   );
   expect(updates).toBeGreaterThan(1);
 }
-
-/** A new epoch for a notebook of a server that is not running, with some sources changed in it. */
-async function rebuild(server: Server, notebook: string, changed: Record<string, string>): Promise<void> {
-  const done = spawnSync(PYTHON, ["-c", REBUILD, join(server.data, "collab.sqlite"), notebook, JSON.stringify(changed)], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  expect(done.stderr).toBe("");
-}
-
-const REBUILD = `
-import asyncio, json, sys
-from pathlib import Path
-from collab import notebook
-from collab.compaction import rebuilt
-from collab.room import load_doc
-from collab.store.sqlite import open_sqlite
-
-async def main(database, id, changed):
-    async with open_sqlite(Path(database)) as store:
-        found = await store.load(id)
-        doc = await load_doc(found.updates)
-        end = doc.get_update()
-        for cell in notebook.order(doc):
-            source = notebook.cell_source(doc, cell)
-            if source in changed:
-                notebook.replace_by_diff(notebook.roots(doc).cells[cell]["source"], changed[source])
-        assert await store.rebase(id, found.epoch, found.seq, end, rebuilt(doc))
-
-asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
-`;

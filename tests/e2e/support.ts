@@ -1,5 +1,5 @@
 /** What every browser test needs: a real server in a folder of its own, real browsers, and the page found as a screen reader finds it. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -18,8 +18,8 @@ export interface Server {
   data: string;
   /** kill -9, as a power switch would. */
   kill(): Promise<void>;
-  /** Starts again on the same port and data. */
-  start(): Promise<void>;
+  /** Starts again on the same port and data, with these variables besides. */
+  start(variables?: Record<string, string>): Promise<void>;
   /** Ends server, gateway and kernels and removes the data. */
   close(): Promise<void>;
   api<T>(method: string, path: string, body?: unknown, token?: string): Promise<T>;
@@ -34,10 +34,10 @@ export async function startServer(folder?: string): Promise<Server> {
     url: "",
     token: "e2e-token-with-enough-letters",
     data,
-    async start() {
+    async start(variables = {}) {
       const started = spawn(PYTHON, ["-m", "collab.cli", "--no-browser", "--port", port, "--data", data], {
         cwd: ROOT,
-        env: { ...process.env, COLLAB_TOKEN: server.token },
+        env: { ...process.env, COLLAB_TOKEN: server.token, ...variables },
         stdio: ["ignore", "pipe", "inherit"],
       });
       child = started;
@@ -238,3 +238,34 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: `${join(folder, name)}.png` as `${string}.png` });
 }
+
+/** A new epoch for a notebook of a server that is not running, with some sources changed in it. */
+export async function rebuild(server: Server, notebook: string, changed: Record<string, string>): Promise<void> {
+  const done = spawnSync(PYTHON, ["-c", REBUILD, join(server.data, "collab.sqlite"), notebook, JSON.stringify(changed)], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  if (done.stderr !== "") throw new Error(done.stderr);
+}
+
+const REBUILD = `
+import asyncio, json, sys
+from pathlib import Path
+from collab import notebook
+from collab.compaction import rebuilt
+from collab.room import load_doc
+from collab.store.sqlite import open_sqlite
+
+async def main(database, id, changed):
+    async with open_sqlite(Path(database)) as store:
+        found = await store.load(id)
+        doc = await load_doc(found.updates)
+        end = doc.get_update()
+        for cell in notebook.order(doc):
+            source = notebook.cell_source(doc, cell)
+            if source in changed:
+                notebook.replace_by_diff(notebook.roots(doc).cells[cell]["source"], changed[source])
+        assert await store.rebase(id, found.epoch, found.seq, end, rebuilt(doc))
+
+asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
+`;

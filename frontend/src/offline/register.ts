@@ -4,7 +4,14 @@ interface ScriptPolicy {
   createScriptURL(url: string): string;
 }
 
+// Until the page has what it needs itself.
+const LATER_MS = 2_000;
+
 export function keepPage(): void {
+  setTimeout(register, LATER_MS);
+}
+
+function register(): void {
   const url = document.querySelector<HTMLMetaElement>('meta[name="worker"]')?.content ?? "";
   if (url === "" || !("serviceWorker" in navigator)) return;
   // The one script that the page starts by its address (its policy asks for Trusted Types).
