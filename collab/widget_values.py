@@ -102,7 +102,8 @@ def split(value: Any) -> Split:
                 large.append((path, item))
                 return None
             case dict():
-                return {key: part(inner, (*path, key)) for key, inner in item.items()}
+                parts = {key: part(inner, (*path, key)) for key, inner in item.items()}
+                return {key: inner for key, inner in parts.items() if not isinstance(item[key], (bytes, Large))}
             case list():
                 return [part(inner, (*path, index)) for index, inner in enumerate(item)]
             case _:
