@@ -103,6 +103,7 @@ describe("in chromium", () => {
     await server.start();
 
     await (await button(page, "Sign in again")).click();
+    await page.waitForSelector("input[type=password]");
     await page.type("input[type=password]", `${server.url}/?token=wrong-token`);
     await (await button(page, "Sign in")).click();
     await eventually("the refusal", () => page.$eval(".field-problem", (item) => /not valid/.test(item.textContent ?? "")));
@@ -173,12 +174,13 @@ describe("in chromium", () => {
 
   it("says so when the browser's storage is full, and keeps everything again when there is room", async () => {
     const notebook = await create(server, [""], "Full browser");
-    const page = await signIn(browser, server, `/n/${notebook}`);
-    await waitForSync(page, 1);
+    const page = await signIn(browser, server, "/");
     const devtools = await page.createCDPSession();
     await devtools.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: 1 });
+    await page.goto(`${server.url}/n/${notebook}`);
+    await waitForSync(page, 1);
     await typeInto(page, 1, "written while there was no room");
-    await eventually("what stays true", () => page.evaluate(() => document.body.innerText.includes("storage is full") || document.body.innerText.includes("Saved")));
+    await saved(page);
     await server.kill();
     await page.keyboard.type(", and offline");
     await eventually("the warning", () => page.evaluate(() => document.body.innerText.includes("The browser's storage is full, so keep this page open")));

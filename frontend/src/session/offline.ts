@@ -31,7 +31,7 @@ export const copyName = (keptAs: string, epoch: number | ""): string => `collab:
 
 // A browser that keeps nothing (a private window) must not keep the notebook from opening.
 const LOAD_WITHIN_MS = 3_000;
-const TRY_FOR_ROOM_MS = 15_000;
+const TRY_FOR_ROOM_MS = 5_000;
 
 export const openOfflineCopy: OpenCopy = async (doc, keptAs, epoch, tell) => {
   if (typeof indexedDB === "undefined") return null;

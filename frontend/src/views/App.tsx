@@ -11,7 +11,12 @@ const loadNotebook = () => import("./notebook/NotebookPage");
 const Library = lazy(() => loadLibrary().then(({ Library: view }) => ({ default: view }), unreachable));
 const NotebookPage = lazy(() => loadNotebook().then(({ NotebookPage: view }) => ({ default: view }), unreachable));
 
-const SignInForm = lazy(() => import("./shared/SignInForm").then(({ SignInForm: view }) => ({ default: view })));
+const SignInForm = lazy(() =>
+  import("./shared/SignInForm").then(
+    ({ SignInForm: view }) => ({ default: view }),
+    () => ({ default: () => null }), // the sentence above it tells the other way
+  ),
+);
 
 function unreachable(error: unknown): { default: () => ReactElement } {
   const reason = error instanceof Error ? error.message : String(error);

@@ -3,12 +3,15 @@ import { useStore } from "zustand";
 import { perform } from "../../actions";
 import { atLeast } from "../../actions/role";
 import type { Kept } from "../../session/session";
+import { unreachable } from "../shared/Missing";
 import type { NotebookBench } from "./bench";
 import { endedWords } from "./ended";
 import { Notice } from "./Notice";
 import { RuntimeNotices } from "./RuntimeNotices";
 
-const SignInAgain = lazy(() => import("./SignInAgain").then(({ SignInAgain: view }) => ({ default: view })));
+const SignInAgain = lazy(() =>
+  import("./SignInAgain").then(({ SignInAgain: view }) => ({ default: view }), unreachable),
+);
 
 import { useOmission } from "./use_notebook";
 

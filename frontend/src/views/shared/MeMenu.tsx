@@ -5,9 +5,10 @@ import { chooseTheme, THEMES, themeStore } from "../../actions/theme.ts";
 import type { Me } from "../../api.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Icon } from "./Icon.tsx";
+import { unreachable } from "./Missing.tsx";
 import { NameDialog } from "./NameDialog.tsx";
 
-const SignOut = lazy(() => import("./SignOut.tsx").then(({ SignOut: view }) => ({ default: view })));
+const SignOut = lazy(() => import("./SignOut.tsx").then(({ SignOut: view }) => ({ default: view }), unreachable));
 
 const WORDS = { system: "As the system", light: "Light", dark: "Dark" } as const;
 
