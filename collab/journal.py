@@ -1,12 +1,13 @@
 """What is in a Room's Doc and not in the log yet: the batch that gathers, its commit, and who waits for that.
 
-Commits under way gather the next batch by themselves. What a commit means to Connections is the Room's business.
+Commits under way gather the next batch by themselves, and so do syncs of the disk, which come after. What either means
+to Connections is the Room's business.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -62,7 +63,9 @@ class Batch:
 
 
 class Journal:
-    """Numbers count updates: those applied to the Doc, and those of them that are durable."""
+    """Numbers count updates: those applied to the Doc, those of them that are in the log and may be sent to people, and
+    those that outlive a power cut and may be acknowledged. What the server wrote is sent only then, as nobody could
+    give it back (crdt.md N7)."""
 
     def __init__(
         self, notebook: NotebookId, epoch: int, store: UpdateLog, state: bytes, growth: Growth | None = None
@@ -70,6 +73,7 @@ class Journal:
         self.growth = Growth() if growth is None else growth
         self.applied = 0
         self.committed = 0
+        self.durable = 0
         self.pending_bytes = 0
         self._notebook = notebook
         self._epoch = epoch
@@ -78,11 +82,12 @@ class Journal:
         self._entries: list[_Entry] = []
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._work = asyncio.Event()
+        self._committed = asyncio.Event()
         self._over = False
 
     @property
     def all_durable(self) -> bool:
-        return self.committed >= self.applied
+        return self.durable >= self.applied
 
     def add(self, update: bytes, author: Connection | None) -> None:
         self.applied += 1
@@ -105,15 +110,20 @@ class Journal:
         state_now: Callable[[], bytes],
         trouble: Callable[[StoreError, bool], None],
         committed: Callable[[Batch], None],
+        durable: Callable[[], None],
     ) -> None:
         """Until cancelled. `trouble` hears of every attempt that failed, and whether it was the last one: then this
         raises the StoreError. Authors still have what was not acknowledged, and send it at their next join."""
         try:
-            while True:
-                await self._work.wait()
-                self._work.clear()
-                while self._entries:
-                    await self._commit(state_now(), trouble, committed)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._sync_forever, trouble, durable)
+                while True:
+                    await self._work.wait()
+                    self._work.clear()
+                    while self._entries:
+                        await self._commit(state_now(), trouble, committed, durable)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         finally:
             self._over = True
             for _, done in self._waiting:
@@ -121,28 +131,52 @@ class Journal:
                     done.set_exception(RoomClosed())
 
     async def _commit(
-        self, state: bytes, trouble: Callable[[StoreError, bool], None], committed: Callable[[Batch], None]
+        self,
+        state: bytes,
+        trouble: Callable[[StoreError, bool], None],
+        committed: Callable[[Batch], None],
+        durable: Callable[[], None],
     ) -> None:
         entries, self._entries = self._entries, []
         batch = Batch(tuple(_parts(entries)), self._state)
-        await self._save(batch, trouble)
+        rows = [LogEntry("" if author is None else author.user.id, update) for author, update in batch.parts]
+        await self._insist(lambda: self._store.append(self._notebook, self._epoch, rows), trouble)
+        by_server = any(author is None for author, _ in batch.parts)
+        if by_server:
+            await self._insist(self._store.sync, trouble)
         self._state = state
         self.committed = entries[-1].number
         self.pending_bytes -= sum(len(entry.update) for entry in entries)
         self.growth.add(len(batch.parts), sum(len(update) for _, update in batch.parts))
         committed(batch)
-        while self._waiting and self._waiting[0][0] <= self.committed:
+        if by_server:
+            self._made_durable(self.committed, durable)
+        else:
+            self._committed.set()
+
+    async def _sync_forever(self, trouble: Callable[[StoreError, bool], None], durable: Callable[[], None]) -> None:
+        while True:
+            await self._committed.wait()
+            self._committed.clear()
+            number = self.committed
+            if number > self.durable:
+                await self._insist(lambda: self._store.sync(hurry=bool(self._waiting)), trouble)
+                self._made_durable(number, durable)
+
+    def _made_durable(self, number: int, durable: Callable[[], None]) -> None:
+        self.durable = max(self.durable, number)
+        durable()
+        while self._waiting and self._waiting[0][0] <= self.durable:
             done = self._waiting.popleft()[1]
             if not done.done():
                 done.set_result(None)
 
-    async def _save(self, batch: Batch, trouble: Callable[[StoreError, bool], None]) -> None:
-        """The same batch until it is durable, or nothing helps."""
-        rows = [LogEntry("" if author is None else author.user.id, update) for author, update in batch.parts]
+    async def _insist(self, step: Callable[[], Awaitable[None]], trouble: Callable[[StoreError, bool], None]) -> None:
+        """The same until it succeeds, or nothing helps."""
         began = asyncio.get_running_loop().time()
         for attempt in count():
             try:
-                await self._store.append(self._notebook, self._epoch, rows)
+                await step()
                 return
             except StoreError as error:
                 log.error("Cannot save a notebook", extra={"notebook": self._notebook, "reason": str(error)})

@@ -1,7 +1,7 @@
 """One open Notebook: its Doc, Connections, presence and the way of every edit from a browser or the server to all.
 
-An edit is judged by the Gate, applied, committed, and only then sent on and acknowledged. Commits under way gather
-the next batch by themselves. Built on YRoom without what it does wrong (crdt.md section 4); Executions belong to it.
+An edit is judged by the Gate, applied, committed, and only then sent on; acknowledged when it outlives a power cut.
+Commits under way gather the next batch by themselves. Built on YRoom without what it does wrong (crdt.md section 4); Executions belong to it.
 """
 
 import asyncio
@@ -167,7 +167,7 @@ class Room(YRoom):
         self._update_receive_stream.close()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._fail_when_told)
-            tasks.start_soon(self._journal.run, self.ydoc.get_state, self._cannot_save, self._committed)
+            tasks.start_soon(self._journal.run, self.ydoc.get_state, self._cannot_save, self._committed, self._durable)
             tasks.start_soon(self._send_news)
             tasks.start_soon(self._repeat_presence)
 
@@ -490,13 +490,15 @@ class Room(YRoom):
         for connection in self._members:
             self._release(connection)
         self._send_batch(batch)
+        self.touch()
+
+    def _durable(self) -> None:
         for connection, member in self._members.items():
             covered = 0
-            while member.marks and member.marks[0][1] <= self._journal.committed:
+            while member.marks and member.marks[0][1] <= self._journal.durable:
                 covered = member.marks.popleft()[0]
             if covered:
                 self._acknowledge(connection, member, covered)
-        self.touch()
 
     def _send_batch(self, batch: Batch) -> None:
         only = batch.only_author

@@ -18,6 +18,7 @@ import anyio
 
 from collab.model import NotebookId
 from collab.store import _log
+from collab.store._appender import Appender, open_appender
 from collab.store._library import SQLiteLibrary
 from collab.store._people import SQLitePeople
 from collab.store._runs import SQLiteRuns
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 # A Room has one append under way at a time, so this bounds Rooms that wait, not edits.
 _MAX_WAITING: Final = 10_000
+_GATHER_S: Final = 0.01
+_CHECKPOINT_BYTES: Final = 16 << 20
 
 _TROUBLES: Final = {
     sqlite3.SQLITE_FULL: "The server's disk is full.",
@@ -61,14 +64,26 @@ class Database:
         cancelled, as cancelling an await on aiosqlite stops nothing."""
         return await _in_thread(self._writer, lambda db: _transaction(db, change))
 
+    async def checkpoint(self, mode: str) -> bool:
+        """Copies the write-ahead log into the database and syncs both; whether that was all of it."""
+        row = await _in_thread(self._writer, lambda db: db.execute(f"PRAGMA wal_checkpoint({mode})").fetchone())
+        return bool(row[0] == 0 and row[1] == row[2])
+
 
 class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, appender: Appender) -> None:
         SQLiteLibrary.__init__(self, database)
         SQLiteRuns.__init__(self, database)
         SQLiteSecrets.__init__(self, database)
         self._database = database
+        self.checkpoint_bytes = _CHECKPOINT_BYTES
+        self._appender = appender
         self._waiting: list[_Append] = []
+        self._refused = False  # the thread has to commit what waits
+        self._committed = 0  # how often something was, at once; and how many of these a power cut cannot take
+        self._synced = 0
+        self._syncing: list[tuple[int, asyncio.Future[None]]] = []
+        self._hurry = asyncio.Event()
         self._wake = asyncio.Event()
         self._closed = False
 
@@ -77,10 +92,24 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
             raise StoreError("The database is closed.")
         if len(self._waiting) >= _MAX_WAITING:
             raise StoreError("Too many notebooks wait to be saved.")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append(_Append(notebook, epoch, updates, done))
-        self._wake.set()
+        if len(self._waiting) == 1:
+            loop.call_soon(self._commit_at_once)
         # Cancelling the caller leaves the append where it is, to be carried out.
+        await asyncio.shield(done)
+
+    async def sync(self, hurry: bool = True) -> None:
+        if self._closed:
+            raise StoreError("The database is closed.")
+        if self._synced >= self._committed:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._syncing.append((self._committed, done))
+        if hurry:
+            self._hurry.set()
+        self._wake.set()
         await asyncio.shield(done)
 
     async def load(self, notebook: NotebookId) -> Log:
@@ -96,21 +125,90 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
         return await self._database.read(lambda db: _log.epoch_end(db, notebook, epoch))
 
     async def commit_forever(self) -> None:
-        """The one task that writes the log: whatever waits becomes one transaction."""
+        """The one task that waits for the disk: what was refused at once becomes one transaction of the thread."""
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._syncing and not self._refused:
+                with anyio.move_on_after(_GATHER_S):
+                    await self._hurry.wait()
             with anyio.CancelScope(shield=True):  # whoever waits for a commit is always told how it went
                 await self._commit_waiting()
+                await self._sync_waiting()
+                await self._shorten()
 
     async def close(self) -> None:
         """Commits what still waits; takes nothing more."""
         self._closed = True
+        self._refused = True
         await self._commit_waiting()
+        await self._sync_waiting()
+
+    def _commit_at_once(self) -> None:
+        """Whatever was appended in this tick, by whatever Rooms, unless it has to wait for the thread."""
+        if self._refused or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        if self._appender.commit(batch, _now()):
+            self._committed += 1
+            _settle(batch, None)
+        else:
+            self._waiting = batch
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """What is appended from now on waits for the task, so that all of it keeps its order."""
+        self._refused = True
+        self._hurry.set()
+        self._wake.set()
 
     async def _commit_waiting(self) -> None:
-        batch, self._waiting = self._waiting, []
-        await self._commit(batch)
+        while self._refused:
+            batch, self._waiting = self._waiting, []
+            await self._commit(batch)
+            self._refused = bool(self._waiting)
+
+    async def _sync_waiting(self) -> None:
+        self._hurry.clear()
+        if not self._syncing:
+            return
+        number = self._committed
+        error = await self._sync()
+        if error is None:
+            self._synced = number
+        told = [done for upto, done in self._syncing if upto <= number]
+        self._syncing = [later for later in self._syncing if later[0] > number]
+        _tell(told, error)
+        if self._syncing:
+            self._wake.set()
+
+    async def _sync(self) -> StoreError | None:
+        try:
+            await anyio.to_thread.run_sync(self._appender.sync)
+        except OSError as error:
+            # The system may have given up on what it held, and a second try would not say so. What is in the log is
+            # still to be read, so it goes into the database itself, which is synced then.
+            log.error("The write-ahead log cannot be synced", extra={"reason": str(error)})
+            try:
+                if not await self._database.checkpoint("FULL"):
+                    return StoreError("What was written does not get to the server's disk.")
+            except StoreError as failed:
+                return failed
+        return None
+
+    async def _shorten(self) -> None:
+        """The write-ahead log begins anew once all of it is in the database, for which nobody may append meanwhile:
+        most of the way is gone before that."""
+        if self._appender.written < self.checkpoint_bytes:
+            return
+        self._appender.written = 0
+        try:
+            await self._database.checkpoint("PASSIVE")
+            self._refused = True
+            await self._database.checkpoint("PASSIVE")
+        except StoreError as error:
+            log.warning("The write-ahead log stays long", extra={"reason": str(error)})
+        await self._commit_waiting()
 
     async def _commit(self, batch: list[_Append]) -> None:
         if not batch:
@@ -148,16 +246,17 @@ async def open_sqlite(path: Path) -> AsyncIterator[SQLiteStore]:
         async with _connect(path) as writer:
             await _in_thread(writer, migrate)
             async with _connect(path) as reader:
-                store = SQLiteStore(Database(writer, reader))
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(store.commit_forever)
-                    try:
-                        yield store
-                    finally:
-                        tasks.cancel_scope.cancel()
-                        with anyio.CancelScope(shield=True):
-                            await store.close()
-    except sqlite3.Error as error:
+                with open_appender(path) as appender:
+                    store = SQLiteStore(Database(writer, reader), appender)
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(store.commit_forever)
+                        try:
+                            yield store
+                        finally:
+                            tasks.cancel_scope.cancel()
+                            with anyio.CancelScope(shield=True):
+                                await store.close()
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"The database {path} cannot be opened: {error}.") from error
 
 
@@ -213,13 +312,17 @@ def _transaction(db: sqlite3.Connection, change: Callable[[sqlite3.Connection], 
 
 
 def _settle(batch: Sequence[_Append], error: StoreError | None) -> None:
-    for append in batch:
-        if append.done.done():
+    _tell([append.done for append in batch], error)
+
+
+def _tell(waiting: Sequence["asyncio.Future[None]"], error: StoreError | None) -> None:
+    for done in waiting:
+        if done.done():
             continue
         if error is None:
-            append.done.set_result(None)
+            done.set_result(None)
         else:
-            append.done.set_exception(error)
+            done.set_exception(error)
 
 
 def _now() -> str:

@@ -102,10 +102,15 @@ class ExecutedRun:
 
 class UpdateLog(Protocol):
     async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
-        """Returns when the updates are durable. Calls that wait at the same time share one transaction.
+        """Returns when the updates are committed: whoever opens the log finds them, also after this program was
+        killed. A power cut may take them until `sync`. Calls that wait at the same time share one transaction.
 
         Once begun it is carried out, even if the caller is cancelled. Raises StoreError.
         """
+
+    async def sync(self, hurry: bool = True) -> None:
+        """Returns when everything that was committed before the call outlives a power cut. Calls share their work;
+        one that is in no hurry waits a moment for others. Raises StoreError: it may be called again."""
 
     async def load(self, notebook: NotebookId) -> Log:
         """Raises NoNotebook, and StoreError for a log that is damaged beyond what an older snapshot mends."""

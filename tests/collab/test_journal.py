@@ -34,6 +34,7 @@ class Written:
         self.journal = Journal(ID, 1, self.log, self.doc.get_state())
         self.author: Connection | None = None
         self.batches: list[Batch] = []
+        self.durable: list[int] = []
         self.troubles: list[tuple[str, bool]] = []
         self.doc.observe(lambda event: self.journal.add(bytes(event.update), self.author))
 
@@ -46,6 +47,7 @@ class Written:
             self.doc.get_state,
             lambda error, hopeless: self.troubles.append((str(error), hopeless)),
             self.batches.append,
+            lambda: self.durable.append(self.journal.durable),
         )
 
     async def kept(self) -> str:
@@ -167,3 +169,46 @@ async def test_a_notebook_that_is_gone_is_not_tried_again() -> None:
         await written.run()
     assert written.troubles == [("The notebook is gone.", True)]
     assert written.log.appends == 1
+
+
+async def test_what_people_wrote_is_passed_on_before_the_disk_has_it_and_acknowledged_after() -> None:
+    written, ada = Written(), somebody("ada")
+    written.log.hold_disk()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(written.run)
+        for _ in range(3):
+            written.write(ada)
+            await anyio.sleep(1)
+        assert (len(written.batches), written.journal.committed) == (3, 3)
+        assert (written.durable, written.journal.all_durable) == ([], False)
+        written.log.release_disk()
+        await written.journal.wait()
+        assert written.durable[-1] == 3
+        tasks.cancel_scope.cancel()
+
+
+async def test_n7_what_the_server_wrote_is_passed_on_when_the_disk_has_it_and_what_came_after_not_before_it() -> None:
+    written, ada = Written(), somebody("ada")
+    written.log.hold_disk()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(written.run)
+        written.write()
+        await anyio.sleep(1)
+        written.write(ada)
+        await anyio.sleep(1)
+        assert (written.batches, written.journal.committed) == ([], 0)
+        written.log.release_disk()
+        await written.journal.wait()
+        assert [batch.only_author for batch in written.batches] == [None, ada]
+        tasks.cancel_scope.cancel()
+
+
+async def test_d7_a_disk_that_takes_nothing_is_told_of_until_it_is_given_up() -> None:
+    written, ada = Written(), somebody("ada")
+    written.log.disk_trouble = "It does not get to the disk."
+    written.write(ada)
+    with pytest.raises(StoreError, match="disk"):
+        await written.run()
+    assert [hopeless for _, hopeless in written.troubles] == [False] * (len(written.troubles) - 1) + [True]
+    assert len(written.troubles) > 3
+    assert (len(written.batches), written.durable) == (1, [])

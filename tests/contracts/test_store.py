@@ -241,12 +241,103 @@ async def test_d2_appends_that_wait_at_the_same_time_share_a_transaction(store: 
         db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
 
     await store._database.write(watch)
+    watch(store._appender._db)
     commits.clear()
     async with anyio.create_task_group() as tasks:
         for number in range(100):
             tasks.start_soon(store.append, (A, B)[number % 2], 1, [LogEntry("", b"x")])
     assert 1 <= len(commits) <= 3
     assert len((await store.load(A)).updates) == len((await store.load(B)).updates) == 51
+
+
+async def test_d1_a_sync_waits_for_the_disk_and_callers_share_it(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs: list[int] = []
+    real = store._appender.sync
+
+    def sync() -> None:
+        syncs.append(len(syncs))
+        real()
+
+    monkeypatch.setattr(store._appender, "sync", sync)
+    await store.create(row(A), b"first", "")
+    await store.sync()
+    assert syncs == []  # whatever the thread writes is on the disk at once
+    for number in range(10):
+        await store.append(A, 1, [LogEntry("", b"%d" % number)])
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(store.sync, False)
+    await store.sync()
+    assert syncs == [0]
+
+
+async def test_d1_what_the_disk_refused_to_sync_goes_into_the_database_itself(
+    store: SQLiteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync() -> None:
+        raise OSError(5, "Input/output error")
+
+    await store.create(row(A), b"first", "")
+    await store.append(A, 1, [LogEntry("", b"second")])
+    monkeypatch.setattr(store._appender, "sync", sync)
+    await store.sync()
+    # Without its write-ahead log, which is what a power cut would have left.
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / "collab.sqlite").write_bytes((tmp_path / "collab.sqlite").read_bytes())
+    with sqlite3.connect(tmp_path / "left" / "collab.sqlite") as left:
+        assert left.execute("SELECT data FROM updates ORDER BY seq").fetchall() == [(b"first",), (b"second",)]
+    left.close()
+
+
+async def test_d1_a_sync_that_fails_is_told_and_may_be_tried_again(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def checkpoint(mode: str) -> bool:
+        return False
+
+    def sync() -> None:
+        raise OSError(5, "Input/output error")
+
+    await store.create(row(A), b"first", "")
+    await store.append(A, 1, [LogEntry("", b"second")])
+    with monkeypatch.context() as broken:
+        broken.setattr(store._appender, "sync", sync)
+        broken.setattr(store._database, "checkpoint", checkpoint)
+        with pytest.raises(StoreError, match="disk"):
+            await store.sync()
+    await store.sync()
+    assert store._synced == store._committed == 1
+
+
+async def test_d2_appends_that_another_program_keeps_out_wait_in_their_order(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    await store.create(row(A), b"first", "")
+    other = sqlite3.connect(tmp_path / "collab.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.append, A, 1, [LogEntry("", b"second")])
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(store.append, A, 1, [LogEntry("", b"third")])
+        await anyio.wait_all_tasks_blocked()
+        other.execute("COMMIT")
+    other.close()
+    await store.append(A, 1, [LogEntry("", b"fourth")])
+    assert (await store.load(A)).updates == (b"first", b"second", b"third", b"fourth")
+    assert store._committed == 1  # the fourth, at once again
+
+
+async def test_the_write_ahead_log_begins_anew_while_appends_go_on(store: SQLiteStore, tmp_path: Path) -> None:
+    store.checkpoint_bytes = 256 << 10
+    await store.create(row(A), b"first", "")
+    for number in range(300):
+        await store.append(A, 1, [LogEntry("", bytes(4000))])
+        if number % 10 == 0:
+            await store.sync()
+    assert (tmp_path / "collab.sqlite-wal").stat().st_size < 4 << 20
+    assert len((await store.load(A)).updates) == 301
 
 
 async def test_d2_an_append_whose_caller_is_gone_is_carried_out(store: SQLiteStore) -> None:
@@ -294,6 +385,7 @@ async def test_t24_a_full_disk_refuses_and_loses_nothing(store: SQLiteStore) -> 
     def limit(pages: int) -> Callable[[sqlite3.Connection], object]:
         return lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone()
 
+    limit(1)(store._appender._db)
     await store._database._writer._execute(limit(1), store._database._writer._conn)  # type: ignore[no-untyped-call]
     with pytest.raises(StoreError, match="The server's disk is full."):
         await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
@@ -304,6 +396,7 @@ async def test_t24_a_full_disk_refuses_and_loses_nothing(store: SQLiteStore) -> 
 
 async def test_t24_data_that_may_not_be_written_is_named_and_taken_later(store: SQLiteStore) -> None:
     await store.create(row(A), b"first", "")
+    store._appender._db.execute("PRAGMA query_only = on")
     await store._database._writer.execute("PRAGMA query_only = on")
     with pytest.raises(StoreError, match="The server may not write into its data folder."):
         await store.append(A, 1, [LogEntry("", b"second")])

@@ -15,8 +15,11 @@ class MemoryLog:
         self._ends: dict[tuple[NotebookId, int], bytes] = {}
         self._open = asyncio.Event()
         self._open.set()
+        self._disk = asyncio.Event()
+        self._disk.set()
         self.trouble: str = ""
-        self.appends = 0
+        self.disk_trouble: str = ""
+        self.appends = self.syncs = 0
         self.loads = self.loading = self.most_loading = 0
         self.indexed: dict[NotebookId, tuple[str, str]] = {}
         self.live: set[NotebookId] = set()
@@ -31,6 +34,13 @@ class MemoryLog:
 
     def release(self) -> None:
         self._open.set()
+
+    def hold_disk(self) -> None:
+        """Syncs wait from now on."""
+        self._disk.clear()
+
+    def release_disk(self) -> None:
+        self._disk.set()
 
     def delete(self, notebook: NotebookId) -> None:
         del self._epochs[notebook], self._rows[notebook]
@@ -50,6 +60,12 @@ class MemoryLog:
         if self._epochs.get(notebook) != epoch:
             raise NoNotebook("The notebook is gone.")
         self._rows[notebook] += updates
+
+    async def sync(self, hurry: bool = True) -> None:
+        self.syncs += 1
+        await self._disk.wait()
+        if self.disk_trouble:
+            raise StoreError(self.disk_trouble)
 
     async def load(self, notebook: NotebookId) -> Log:
         self.loads += 1
