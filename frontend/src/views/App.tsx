@@ -14,7 +14,7 @@ const NotebookPage = lazy(() => loadNotebook().then(({ NotebookPage: view }) => 
 const SignInForm = lazy(() =>
   import("./shared/SignInForm").then(
     ({ SignInForm: view }) => ({ default: view }),
-    () => ({ default: () => null }), // the sentence above it tells the other way
+    () => ({ default: () => <></> }), // the sentence above it tells the other way
   ),
 );
 

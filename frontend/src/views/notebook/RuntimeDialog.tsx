@@ -1,6 +1,6 @@
 import { lazy, type ReactElement, Suspense } from "react";
 import { useStore } from "zustand";
-import { unreachable } from "../shared/Missing";
+import { Dialog } from "../shared/Dialog";
 import type { NotebookBench } from "./bench";
 
 interface Props {
@@ -22,6 +22,16 @@ const Reset = lazy(() =>
     unreachable,
   ),
 );
+
+function unreachable(): { default: View } {
+  return {
+    default: ({ onClose }) => (
+      <Dialog title="The server does not answer" onClose={onClose} className="dialog-small">
+        <p className="dialog-text">Try again when the connection is back.</p>
+      </Dialog>
+    ),
+  };
+}
 
 /** The dialogs about the runtime, which come when they are asked for. */
 export function RuntimeDialog({ bench, onClose }: Props) {
