@@ -151,6 +151,7 @@ export const MENUS: readonly { readonly label: string; readonly entries: readonl
     entries: [
       "view.resources",
       "view.executions",
+      "view.secrets",
       LINE,
       "view.toggleSource",
       "view.toggleOutput",

@@ -3,7 +3,7 @@
 import { type Action, everywhere } from "./action.ts";
 import type { Workbench } from "./workbench.ts";
 
-export const PANES = ["resources", "executions"] as const;
+export const PANES = ["resources", "executions", "secrets"] as const;
 export type PaneName = (typeof PANES)[number];
 
 export interface OpenPane {
@@ -12,7 +12,11 @@ export interface OpenPane {
   readonly asked: boolean;
 }
 
-export const PANE_TITLES: Readonly<Record<PaneName, string>> = { resources: "Resources", executions: "Executed code" };
+export const PANE_TITLES: Readonly<Record<PaneName, string>> = {
+  resources: "Resources",
+  executions: "Executed code",
+  secrets: "Secrets",
+};
 
 const KEY = "collab.pane";
 
@@ -58,4 +62,8 @@ const row = (name: PaneName, keys: Action["keys"]): Action => ({
   run: (bench) => (bench.view.getState().pane?.name === name ? closePane(bench) : openPane(bench, name)),
 });
 
-export const paneActions: readonly Action[] = [row("resources", []), row("executions", everywhere("Ctrl+Alt+H"))];
+export const paneActions: readonly Action[] = [
+  row("resources", []),
+  row("executions", everywhere("Ctrl+Alt+H")),
+  row("secrets", []),
+];

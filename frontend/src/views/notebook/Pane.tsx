@@ -16,6 +16,9 @@ const VIEWS = {
       unreachable,
     ),
   ),
+  secrets: lazy(() =>
+    import("../secrets/Secrets").then(({ Secrets }): { default: View } => ({ default: Secrets }), unreachable),
+  ),
 };
 
 function unreachable(): { default: View } {
