@@ -104,6 +104,7 @@ class Comms:
         """What was stored of the process `session`, before anything else is known."""
         restore(self.widgets, saved)
         self._restored = session
+        self._tell_state()  # to who came before this was read
 
     def take_up(self, session: str) -> None:
         """A server before us knew this process; ask it for what there is, behind what it does now. Until it answers,
