@@ -17,6 +17,8 @@ const ROOTS = ["meta", "cells", "outputs", "runs"] as const;
 export interface FakePerson {
   readonly id: string;
   readonly name: string;
+  /** They are, unless told. */
+  readonly guest?: boolean;
 }
 
 export interface FakeServer {
@@ -125,7 +127,7 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
     id: person.id,
     name: person.name,
     color: "#336699",
-    guest: true,
+    guest: person.guest ?? true,
     role,
   });
   const mayEdit = (role: string): boolean => role === "editor" || role === "owner";
@@ -154,7 +156,8 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
 
     open(): void {
       connections.push(this);
-      const user = { id: this.person.id, name: this.person.name, color: "#336699", guest: true };
+      const { id, name, guest = true } = this.person;
+      const user = { id, name, color: "#336699", guest };
       this.tell({ type: "joined", notebook: "n", epoch: server.epoch, user, role: this.role });
       this.frame(0, (encoder) => sync.writeSyncStep1(encoder, doc));
       this.frame(1, (encoder) => encoding.writeVarUint8Array(encoder, presenceOf(everyone())));
@@ -408,7 +411,7 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
       for (const connection of connections) {
         if (connection.person.id !== person.id) continue;
         Object.assign(connection, { person });
-        connection.tell({ type: "renamed", user: { ...person, color: "#336699", guest: true } });
+        connection.tell({ type: "renamed", user: { ...person, color: "#336699", guest: person.guest ?? true } });
         connection.restamp();
       }
     },

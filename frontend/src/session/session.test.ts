@@ -862,6 +862,239 @@ describe("the kept copy", () => {
   });
 });
 
+describe("a session that opens without a server", () => {
+  const ANA = { id: "u1", name: "Ana", color: "#000000", guest: false };
+  const LAST = { role: "editor", user: ANA, epoch: 1 };
+
+  /** A browser's copy, which outlives sessions; `noted` are the cells that a session left unsaved in it. */
+  function browserWith(...sources: string[]) {
+    const kept = new Y.Doc();
+    Y.applyUpdate(kept, Y.encodeStateAsUpdate(notebookOf(...sources).doc));
+    const fates: string[] = [];
+    const offline: OpenCopy = async (doc) => {
+      Y.applyUpdate(doc, Y.encodeStateAsUpdate(kept), "copy");
+      Y.applyUpdate(kept, Y.encodeStateAsUpdate(doc));
+      const keep = (update: Uint8Array): void => Y.applyUpdate(kept, update);
+      doc.on("update", keep);
+      return {
+        refresh: async () => Y.applyUpdate(doc, Y.encodeStateAsUpdate(kept), "copy"),
+        share: () => {},
+        forget: async () => {
+          doc.off("update", keep);
+          fates.push("forgotten");
+        },
+        close: async () => doc.off("update", keep),
+      };
+    };
+    return { kept, fates, offline, ids: orderedIds(openNotebook(kept)) };
+  }
+  const memory = () => {
+    const texts = new Map<string, string>();
+    return {
+      texts,
+      getItem: (key: string) => texts.get(key) ?? null,
+      setItem: (key: string, value: string) => void texts.set(key, value),
+      removeItem: (key: string) => void texts.delete(key),
+    };
+  };
+  /** With the notebook that a browser has a copy of. */
+  const serverLike = (kept: Y.Doc): FakeServer => createFakeServer(Y.encodeStateAsUpdate(kept));
+
+  test("shows its copy, takes edits, notes which cells they are in, and sends them on return", async () => {
+    const { kept, offline, ids } = browserWith("a", "b");
+    const server = serverLike(kept);
+    server.down = true;
+    const storage = memory();
+    const session = await join(server, { offline, storage, last: LAST });
+    expect(sourcesOf(session.notebook)).toEqual(["a", "b"]);
+    expect(session.store.getState()).toMatchObject({ phase: "offline", save: "Offline", unsaved: false, kept: "kept" });
+    write(session, "x", 1);
+    expect(saveOf(session)).toEqual(["Offline", true]);
+    expect(storage.texts).toEqual(new Map([["collab.unsaved.n.1", JSON.stringify([ids[1]])]]));
+    server.down = false;
+    session.retryNow();
+    await settle();
+    expect(onServer(server)).toEqual(["a", "xb"]);
+    expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved", unsaved: false });
+    expect(storage.texts).toEqual(new Map());
+  });
+
+  test("what an earlier visit left unsaved is unsaved still, and no other cell is", async () => {
+    const { kept, offline, ids } = browserWith("a", "b");
+    const server = serverLike(kept);
+    server.down = true;
+    const storage = memory();
+    storage.setItem("collab.unsaved.n.1", JSON.stringify([ids[0]]));
+    const session = await join(server, { offline, storage, last: LAST });
+    expect(saveOf(session)).toEqual(["Offline", true]);
+    write(session, "x", 1);
+    expect(JSON.parse(storage.texts.get("collab.unsaved.n.1") ?? "")).toEqual(ids);
+    server.down = false;
+    server.refuse = { code: 4404, reason: "There is no such notebook." };
+    session.retryNow();
+    await settle();
+    expect(session.store.getState()).toMatchObject({
+      phase: "ended",
+      recovered: [{ reason: "There is no such notebook.", cells: [{ source: "a" }, { source: "xb" }] }],
+    });
+    expect([...storage.texts.keys()]).toEqual(["collab.recovered.n"]);
+  });
+
+  test("a viewer of the last time reads, and writes nothing", async () => {
+    const { kept, offline } = browserWith("a");
+    const server = serverLike(kept);
+    server.down = true;
+    const session = await join(server, { offline, last: { ...LAST, role: "viewer" } });
+    expect(sourcesOf(session.notebook)).toEqual(["a"]);
+    write(session, "x");
+    expect(session.store.getState()).toMatchObject({ phase: "offline", role: "viewer", unsaved: false });
+    server.down = false;
+    server.role = "viewer";
+    session.retryNow();
+    await pass(100);
+    expect(onServer(server)).toEqual(["a"]);
+  });
+
+  test("a role that was lowered meanwhile: what was not sent is recovered work, and leaves the copy", async () => {
+    const { kept, offline, fates } = browserWith("a", "b");
+    const server = serverLike(kept);
+    server.down = true;
+    const storage = memory();
+    const session = await join(server, { offline, storage, last: LAST });
+    write(session, "x");
+    server.down = false;
+    server.role = "viewer";
+    session.retryNow();
+    await settle();
+    expect(onServer(server)).toEqual(["a", "b"]);
+    expect(session.store.getState()).toMatchObject({
+      phase: "synced",
+      role: "viewer",
+      recovered: [{ reason: "Your role was lowered before it was saved.", cells: [{ source: "xa" }] }],
+    });
+    expect(fates).toEqual(["forgotten"]);
+    expect([...storage.texts.keys()]).toEqual(["collab.recovered.n"]);
+  });
+
+  test("who comes back as a viewer finds what they left unsaved as recovered work", async () => {
+    const { kept, offline, ids, fates } = browserWith("a", "mine b");
+    const server = serverLike(kept);
+    server.role = "viewer";
+    const storage = memory();
+    storage.setItem("collab.unsaved.n.1", JSON.stringify([ids[1]]));
+    const session = await join(server, { offline, storage });
+    expect(session.store.getState().recovered).toMatchObject([{ cells: [{ source: "mine b" }] }]);
+    expect(fates).toEqual(["forgotten"]);
+    expect([...storage.texts.keys()]).toEqual(["collab.recovered.n"]);
+  });
+
+  test("without a copy it waits for the server", async () => {
+    const server = serverOf("a");
+    server.down = true;
+    const session = await join(server, { offline: async () => null, last: LAST });
+    expect(session.store.getState()).toMatchObject({ phase: "connecting", kept: "none" });
+    server.down = false;
+    session.retryNow();
+    await settle();
+    expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved" });
+    expect(sourcesOf(session.notebook)).toEqual(["a"]);
+  });
+
+  test("what another tab left in the copy goes out with ours", async () => {
+    const { kept, offline } = browserWith("a");
+    const server = serverLike(kept);
+    const session = await join(server, { offline });
+    server.down = true;
+    connectionOf(server).close(1012);
+    await settle();
+    const other = openNotebook(kept);
+    type(other, orderedIds(other)[0] ?? "", 0, "other tab ");
+    server.down = false;
+    session.retryNow();
+    await settle();
+    expect(onServer(server)).toEqual(["other tab a"]);
+    expect(sourcesOf(session.notebook)).toEqual(["other tab a"]);
+  });
+});
+
+describe("a session that ended on the server (4401)", () => {
+  test("goes on here, is tried again when somebody signed in, and loses nothing", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    server.refuse = { code: 4401, reason: "Your session has ended; sign in again." };
+    connectionOf(server).close(4401, "Your session has ended; sign in again.");
+    await settle();
+    expect(session.store.getState()).toMatchObject({ phase: "offline", signedOut: true, ended: null });
+    write(session, "x");
+    expect(saveOf(session)).toEqual(["Offline", true]);
+    await pass(60_000);
+    expect(server.tried).toHaveLength(1);
+    session.wake(); // nobody has signed in yet
+    await settle();
+    expect(session.store.getState()).toMatchObject({ signedOut: true, recovered: [] });
+    server.refuse = null;
+    session.retryNow();
+    await settle();
+    expect(session.store.getState()).toMatchObject({ phase: "synced", signedOut: false, save: "Saved" });
+    expect(onServer(server)).toEqual(["xa"]);
+  });
+
+  test("somebody else's sign-in sends nothing of what was written", async () => {
+    const server = serverOf("a");
+    const session = await join(server);
+    connectionOf(server).close(4401, "");
+    await settle();
+    write(session, "mine ");
+    server.person = { id: "u2", name: "Ben", guest: false };
+    session.retryNow();
+    await pass(1000);
+    expect(session.store.getState()).toMatchObject({
+      phase: "ended",
+      ended: { code: 4401, reason: "Somebody else is signed in now." },
+      user: { id: "u1" },
+      recovered: [{ cells: [{ source: "mine a" }] }], // there is no copy in this browser
+    });
+    expect(onServer(server)).toEqual(["a"]);
+    expect(server.connections).toEqual([]);
+  });
+});
+
+test("the next guest of a browser goes on with the work of the last", async () => {
+  const server = serverOf("a");
+  const session = await join(server);
+  connectionOf(server).close(4401, "");
+  await settle();
+  write(session, "x");
+  server.person = { id: "u2", name: "Guest Heron" };
+  session.retryNow();
+  await settle();
+  expect(session.store.getState()).toMatchObject({ phase: "synced", save: "Saved", user: { id: "u2" } });
+  expect(onServer(server)).toEqual(["xa"]);
+});
+
+test("a page that wakes up gives a silent connection up at once", async () => {
+  const server = serverOf("a");
+  const session = await join(server);
+  session.wake();
+  await settle();
+  expect(server.tried).toHaveLength(1);
+  vi.setSystemTime(Date.now() + 8 * 3_600_000); // no timer runs while the machine sleeps
+  session.wake();
+  await settle();
+  expect(server.tried).toHaveLength(2);
+  expect(session.store.getState().phase).toBe("synced");
+});
+
+test("a page that is put aside sends what waits for its window", async () => {
+  const server = serverOf("a");
+  const session = await join(server);
+  write(session, "1");
+  write(session, "2");
+  session.flush();
+  await settle();
+  expect(onServer(server)).toEqual(["21a"]);
+});
+
 test("copies of earlier epochs are merged once, when this one is here, and what is left of them is recovered work", async () => {
   const server = serverOf("a");
   const asked: number[] = [];
