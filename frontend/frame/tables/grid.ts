@@ -68,6 +68,8 @@ export function createGrid(first: Page, source: Source, here: Source, context: D
   const change = (next: Partial<Spec>): void => {
     spec = { ...spec, ...next };
     start = 0;
+    // What is asked for shows at once, so that the next click goes on from it.
+    head.update(page, spec);
     void load();
   };
 
@@ -222,7 +224,8 @@ export function createGrid(first: Page, source: Source, here: Source, context: D
   );
   table.append(head.dom, body);
   box.append(table);
-  dom.append(bar, box, pager.dom, status);
+  pager.dom.append(status);
+  dom.append(bar, box, pager.dom);
   table.addEventListener("keydown", keys);
   body.addEventListener("focusin", (event) => {
     const cell = event.target instanceof HTMLTableCellElement ? event.target : null;
