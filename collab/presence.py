@@ -14,6 +14,9 @@ from collab.wire import BadFrame, Presence
 
 _MAX_CELL_CHARS: Final = 64
 _MAX_REMEMBERED: Final = 10_000
+# Far from the largest integer of JavaScript, as clocks are raised here. Asked of oneself only: stock clients send on
+# what they hear, and would be sent away for the clock of another.
+_MAX_CLOCK: Final = 2**48
 
 
 class PresenceTable:
@@ -66,6 +69,8 @@ class PresenceTable:
         return True
 
     def _set(self, connection: Connection, told: Presence) -> Presence | None:
+        if told.clock > _MAX_CLOCK:
+            raise BadFrame("The clock of a presence state is too large.")
         before = self._states.get(told.client)
         _, last = self._remembered.get(told.client, (connection.user.id, -1))
         if told.state is None:

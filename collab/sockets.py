@@ -127,8 +127,15 @@ async def _close(websocket: WebSocket, code: int, reason: str) -> None:
         or websocket.application_state is WebSocketState.DISCONNECTED
     ):
         return
-    short = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
     try:
-        await websocket.close(code, short)
+        await websocket.close(code, _short(reason))
     except RuntimeError:
         log.debug("A browser left while its socket was being closed")
+
+
+def _short(reason: str) -> str:
+    """As much of it as a close frame holds."""
+    encoded = reason.encode()
+    if len(encoded) <= _MAX_REASON_BYTES:
+        return reason
+    return encoded[: _MAX_REASON_BYTES - len("…".encode())].decode(errors="ignore") + "…"

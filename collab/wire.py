@@ -38,9 +38,6 @@ CLOSE_BUSY: Final = 1013
 
 MAX_COMM_BUFFERS: Final = 10_000
 
-# Far from the largest integer of JavaScript, as clocks are raised here.
-_MAX_CLOCK: Final = 2**48
-
 # More brackets than any command, presence state or notebook's metadata has.
 _MAX_BRACKETS: Final = 100_000
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -249,8 +246,6 @@ class _Reader:
 
     def presence(self) -> Presence:
         client, clock = self.varuint(), self.varuint()
-        if clock > _MAX_CLOCK:
-            raise BadFrame("The clock of a presence state is too large.")
         state = parse_json(self.varbytes())
         if state is not None and not isinstance(state, dict):
             raise BadFrame("A presence state is a JSON object or null.")
