@@ -8,6 +8,8 @@ import { loadLibrary } from "./load";
 import { localCopy, localLibrary } from "./local_copies";
 
 const SCRIPT_WITHIN_MS = 20_000;
+/** A module may wait at its top level for something that never comes. */
+const AWAITS_WITHIN_MS = 5_000;
 const CLASSIC = new Set(["", "text/javascript", "application/javascript", "text/ecmascript", "application/ecmascript"]);
 const USES_PLOTLY = /\bPlotly\s*\.\s*(?:newPlot|react|plot)\s*\(/;
 /** Scripts this long are libraries themselves. */
@@ -70,30 +72,46 @@ async function run(
     });
     setTimeout(resolve, SCRIPT_WITHIN_MS);
   });
+  if (!waits || source !== null) {
+    place(script);
+    if (waits) await loaded;
+    return;
+  }
+  const ran = moduleRan(script);
   place(script);
-  if (!waits) return;
-  await (source === null ? moduleRan(script) : loaded);
+  script.after(ran.marker);
+  await ran.done;
 }
 
 let modules = 0;
 
-/** An inline module says nothing when it has run; one behind it runs when it and all it imports have. */
-function moduleRan(script: HTMLScriptElement): Promise<void> {
-  return new Promise((resolve) => {
-    const name = `module-ran-${modules++}`;
-    const marker = document.createElement("script");
-    marker.type = "module";
-    marker.async = false;
-    marker.textContent = `window.dispatchEvent(new Event(${JSON.stringify(name)}))`;
-    const done = (): void => {
-      window.removeEventListener(name, done);
+/**
+ * An inline module tells nobody when it has run. Its last line does so for it, which comes after what it awaits; a
+ * second module stands behind it, which runs when it and all it imports have been loaded, whatever came of that.
+ */
+function moduleRan(script: HTMLScriptElement): { marker: HTMLScriptElement; done: Promise<void> } {
+  const name = `module-ran-${modules++}`;
+  const marker = document.createElement("script");
+  marker.type = "module";
+  marker.async = false;
+  marker.textContent = `window.dispatchEvent(new Event("${name}-loaded"))`;
+  script.append(`\n;window.dispatchEvent(new Event("${name}"))`);
+  const done = new Promise<void>((resolve) => {
+    const listening = new AbortController();
+    const { signal } = listening;
+    const end = (): void => {
+      listening.abort();
       marker.remove();
       resolve();
     };
-    window.addEventListener(name, done);
-    setTimeout(done, SCRIPT_WITHIN_MS);
-    script.after(marker);
+    window.addEventListener(name, end, { signal });
+    // What it throws, also after an await, is reported to the window.
+    window.addEventListener("error", end, { signal });
+    script.addEventListener("error", end, { signal });
+    window.addEventListener(`${name}-loaded`, () => setTimeout(end, AWAITS_WITHIN_MS), { signal });
+    setTimeout(end, SCRIPT_WITHIN_MS);
   });
+  return { marker, done };
 }
 
 async function provideFor(script: HTMLScriptElement): Promise<void> {

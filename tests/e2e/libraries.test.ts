@@ -178,7 +178,6 @@ describe.each<BrowserName>(["chromium", "firefox"])("in %s", (name) => {
       await page.evaluate((at) => document.querySelectorAll('[role="list"][aria-label="Cells"] > li')[at]?.scrollIntoView(), n - 1);
       await eventually(`cell ${n} shows a picture`, () => page.evaluate((label) => (document.querySelector<HTMLImageElement>(`[role="region"][aria-label="${label}"] img`)?.naturalWidth ?? 0) > 50, `Output of cell ${n}`));
     }
-    await screenshot(page, `library-${name}-${String(n).padStart(2, "0")}`);
   });
 
   it("lets a plotly figure be read, zoomed and saved", async () => {
