@@ -5,6 +5,7 @@
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Evil, startEvil } from "./evil";
+import { launchSeparateFirefox } from "./firefox";
 import { ATTACHMENTS, FRAMES, METADATA, STREAMS, TEXTS } from "./payloads";
 import { type BrowserName, create, type Exported, eventually, exported, launch, outputText, press, type Server, saved, signIn, sourceOf, startServer, typeInto, visit, waitForSync } from "./support";
 
@@ -110,21 +111,24 @@ async function survived(page: Page, name: BrowserName, role: string, title: stri
   expect((await page.browserContext().pages()).length).toBeLessThanOrEqual(1);
 }
 
-/** All roles in both browsers, at once. */
+/** All roles in both browsers. Firefox draws only the page in front, so one comes after the other there. */
 async function lookAt(notebook: string, title: string): Promise<Page[]> {
-  const lookers = NAMES.flatMap((name) => ROLES.map((role) => ({ name, role })));
-  return Promise.all(
-    lookers.map(async ({ name, role }) => {
-      const browser = browsers.get(name) as Browser;
-      const page = await openAs(browser, role, notebook);
-      const url = page.url();
-      // A23: what others are shown of one's name.
-      if (role === "editor") await page.evaluate((to) => fetch("/api/me", { method: "PATCH", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: to }) }), HOSTILE_NAME);
-      await survived(page, name, role, title);
-      expect(page.url()).toBe(url);
-      return page;
-    }),
-  );
+  const look = async (name: BrowserName, role: (typeof ROLES)[number]): Promise<Page> => {
+    const page = await openAs(browsers.get(name) as Browser, role, notebook);
+    const url = page.url();
+    // A23: what others are shown of one's name.
+    if (role === "editor") await page.evaluate((to) => fetch("/api/me", { method: "PATCH", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: to }) }), HOSTILE_NAME);
+    await survived(page, name, role, title);
+    expect(page.url()).toBe(url);
+    return page;
+  };
+  const inTurn = async (name: BrowserName): Promise<Page[]> => {
+    const pages: Page[] = [];
+    for (const role of ROLES) pages.push(await look(name, role));
+    return pages;
+  };
+  const [chromium, firefox] = await Promise.all([Promise.all(ROLES.map((role) => look("chromium", role))), inTurn("firefox")]);
+  return [...chromium, ...firefox];
 }
 
 describe("attacks", () => {
@@ -196,4 +200,155 @@ describe.each(NAMES)("in %s", (name) => {
     expect(await sourceOf(page, 3)).toMatch(/0123456789$/);
     await page.browserContext().close();
   });
+
+  it("[A5, A6, W13] the kernel is called where the cell was run, elsewhere after a click, and by no viewer or saved output", async () => {
+    const functions = "from google.colab import output\nfrom IPython.display import HTML, display\ndef called(who):\n    open(f'called-{who}', 'w').close()\noutput.register_callback('called', called)\n";
+    // 100 px high; 200 when it may call, 300 when its call was answered, 400 when what stood in place of a name was none.
+    const look = `<div id=box style="height:100px"></div><script>{ let done = false; const { kernel } = google.colab;
+      const look = async () => { if (done || !kernel.accessAllowed) return;
+        done = true; box.style.height = '200px'; await kernel.invokeFunction('called', ['page'], {}); box.style.height = '300px';
+        await kernel.invokeFunction("f','{}','{}') or __import__('os').system('touch called-pwned') or ('", ["'''", '"', "\\\\"], {}).catch(() => { box.style.height = '400px' }) };
+      look(); setInterval(look, 100) }</script>`;
+    const cells = [`${functions}display(HTML(${JSON.stringify(look)}))`, "import os\nprint(sorted(name for name in os.listdir('.') if name.startswith('called')))"];
+    const notebook = await create(server, cells, `Access in ${name}`);
+    const browser = browsers.get(name) as Browser;
+    const author = await signIn(browser, server, `/n/${notebook}`);
+    await waitForSync(author, 2);
+    await press(author, "Run cell 1");
+    const height = (page: Page): Promise<number> => page.evaluate(() => Math.floor((document.querySelector("iframe")?.getBoundingClientRect().height ?? 0) / 100));
+    await eventually("the author's own output calls the kernel", async () => (await height(author)) === 4);
+    await press(author, "Run cell 2");
+    await eventually("what was called", async () => (await outputText(author, 2)) === "['called-page']\n");
+    const isIn = (page: Page): Promise<boolean> => page.evaluate(() => document.activeElement?.tagName === "IFRAME");
+    for (const role of ["editor", "viewer"]) {
+      const { page } = await visit(browser, server, notebook, role);
+      await waitForSync(page, 2);
+      await eventually(`the output is drawn for the ${role}`, async () => (await height(page)) === 1);
+      await clickInto(page);
+      if (role === "editor") await eventually("a click lets it call the kernel", async () => (await height(page)) === 4);
+      else await eventually("the click has arrived", () => isIn(page));
+      if (role === "viewer") expect(await height(page)).toBe(1);
+      await page.browserContext().close();
+    }
+    const copy = await server.api<{ id: string }>("POST", "/api/notebooks?title=Saved", await exported(server, notebook));
+    const opened = await signIn(browser, server, `/n/${copy.id}`);
+    await waitForSync(opened, 2);
+    await eventually("the saved output is drawn", async () => (await height(opened)) === 1);
+    await clickInto(opened);
+    await eventually("the click has arrived", () => isIn(opened));
+    expect(await height(opened)).toBe(1);
+    expect((await server.api<{ runtime: { status: string } }>("GET", `/api/notebooks/${copy.id}`)).runtime.status).toBe("none");
+    await Promise.all([author, opened].map((page) => page.browserContext().close()));
+  });
+
+  it("[C1] a saved output loads from other hosts only when its reader says so", async () => {
+    const output = { output_type: "display_data", metadata: {}, data: { "text/html": `<img src="${evil.url}/load/pixel-${name}"><b>saved</b>` } };
+    const cell = { cell_type: "code", id: "c1", source: "1", metadata: {}, execution_count: 1, outputs: [output] };
+    const made = await server.api<{ id: string }>("POST", "/api/notebooks?title=Remote", { nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [cell] });
+    const page = await signIn(browsers.get(name) as Browser, server, `/n/${made.id}`);
+    await waitForSync(page, 1);
+    const { host } = new URL(evil.url);
+    await eventually("the page offers it", async () => (await outputText(page, 1)).includes(`This saved output wants to load content from ${host}.`));
+    const pixels = (): Evil["hits"] => evil.hits.filter(({ path }) => path === `/load/pixel-${name}`);
+    expect(pixels()).toEqual([]);
+    await pressIn(page, "Load remote content");
+    await eventually("it is loaded, as nobody", async () => pixels().length > 0);
+    expect(pixels()[0]?.cookie).toBe("");
+    expect(await outputText(page, 1)).not.toContain("wants to load");
+    await page.browserContext().close();
+  });
+
+  it("[A9] nothing is saved without a question, and under no name but a file's", async () => {
+    const names = ["../../.bashrc", "a\r\nX: y", "invoice\u202Efdp.exe", "n".repeat(10_000)];
+    const code = `<button id=go style="position:fixed;inset:0">save</button><div style="height:60px"></div><script>go.onclick = () => { for (let i = 0; i < 50; i++) for (const download of ${JSON.stringify(names)})
+      { const a = Object.assign(document.createElement('a'), {href: URL.createObjectURL(new Blob(['x'])), download}); if (i % 2) document.body.append(a); a.click(); a.remove(); URL.revokeObjectURL(a.href) } }</script>`;
+    const notebook = await create(server, [html(code)], `Downloads in ${name}`);
+    const page = await signIn(browsers.get(name) as Browser, server, `/n/${notebook}`);
+    await waitForSync(page, 1);
+    await press(page, "Run cell 1");
+    await eventually("the output is drawn", () => page.evaluate(() => (document.querySelector("iframe")?.getBoundingClientRect().height ?? 0) > 60));
+    // What the page itself would save.
+    await page.evaluate(() => {
+      const files: string[] = [];
+      Object.assign(window, { files });
+      HTMLAnchorElement.prototype.click = function () {
+        files.push(this.download);
+      };
+    });
+    await clickInto(page);
+    await eventually("the question", async () => (await outputText(page, 1)).includes("Cell 1 wants to save bashrc (1 bytes)"));
+    const files = (): Promise<string[]> => page.evaluate(() => Reflect.get(window, "files") as string[]);
+    expect(await files()).toEqual([]);
+    for (let asked = 0; asked < 4; asked++) {
+      await pressIn(page, "Save");
+      await eventually("saved", async () => (await files()).length === asked + 1);
+    }
+    expect(await files()).toEqual(["bashrc", "aX_ y", "invoicefdp.exe", "n".repeat(200)]);
+    await pressIn(page, "Cancel all");
+    expect(await outputText(page, 1)).not.toContain("wants to save");
+    await page.browserContext().close();
+  });
 });
+
+it("[A7] an output that hangs freezes nobody, can be stopped, and takes no other with it", { timeout: 150_000 }, async () => {
+  const hang = "<div style='height:100px'></div><script>setTimeout(() => { debugger; for (;;); }, 500)</script>";
+  const separate = await launchSeparateFirefox();
+  const busy = async (browser: Browser): Promise<void> => {
+    const notebook = await create(server, [html("<div style='height:150px'></div>"), html(hang), ""], "Busy");
+    const page = await signIn(browser, server, `/n/${notebook}`);
+    await waitForSync(page, 3);
+    await typeInto(page, 3, "");
+    await server.api("POST", `/api/notebooks/${notebook}/commands`, { type: "run_cells", cells: ["c1", "c2"] });
+    await eventually("both are there", async () => (await page.$$("iframe")).length === 2);
+    // Until somebody presses Stop it hangs; meanwhile the page takes keys and saves them.
+    await eventually("the page asks", async () => /does not respond/.test((await outputText(page, 1)) + (await outputText(page, 2))), 40_000);
+    await page.keyboard.type("typed");
+    await eventually("they are there", async () => (await sourceOf(page, 3)) === "typed");
+    await saved(page);
+    // The last that was active is accused first; whoever else hangs is asked about next.
+    await eventually("the culprit is gone", async () => {
+      if (/does not respond/.test((await outputText(page, 1)) + (await outputText(page, 2)))) await pressIn(page, "Stop");
+      return (await outputText(page, 2)).includes("Output stopped: it did not respond.");
+    }, 40_000);
+    await eventually("the other one is back", () => page.evaluate(() => (document.querySelector('iframe[title="Output of cell 1"]')?.getBoundingClientRect().height ?? 0) > 150));
+    await page.browserContext().close();
+  };
+  try {
+    await Promise.all([busy(browsers.get("chromium") as Browser), busy(separate.browser)]);
+  } finally {
+    await separate.close();
+  }
+});
+
+it("[rule 7] what came with a file never runs as the kernel's own, also while its cell runs again", async () => {
+  const output = { output_type: "display_data", metadata: {}, data: { "text/html": "<b>from the file</b><script>1</script>" } };
+  const cell = { cell_type: "code", id: "c1", source: "input('go')", metadata: {}, execution_count: 1, outputs: [output] };
+  const made = await server.api<{ id: string }>("POST", "/api/notebooks?title=Stale", { nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [cell] });
+  const page = await signIn(browsers.get("chromium") as Browser, server, `/n/${made.id}`);
+  await waitForSync(page, 1);
+  await page.waitForSelector("iframe");
+  const paths = await page.evaluateHandle(() => {
+    const seen = new Set<string>();
+    const look = (): void => {
+      for (const frame of document.querySelectorAll("iframe")) seen.add(new URL(frame.src).pathname);
+    };
+    look();
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true });
+    return seen;
+  });
+  await press(page, "Run cell 1");
+  await page.waitForSelector(".input-question");
+  expect(await page.evaluate((seen) => [...seen], paths)).toEqual(["/_out/stored/frame.html"]);
+  await page.browserContext().close();
+});
+
+/** A button beside an output. */
+async function pressIn(page: Page, label: string): Promise<void> {
+  await page.evaluate((text) => [...document.querySelectorAll<HTMLElement>(".output-notice button")].find((button) => button.textContent === text)?.click(), label);
+}
+
+/** A person's click into the first frame. */
+async function clickInto(page: Page): Promise<void> {
+  const box = await (await page.$("iframe"))?.boundingBox();
+  await page.mouse.click((box?.x ?? 0) + 40, (box?.y ?? 0) + 40);
+}

