@@ -229,6 +229,12 @@ class Comms:
             raise TooMuch(f"A kernel has at most {_MAX_COMMS:,} comms; restart it to begin anew.")
         self._owners[sent.comm] = connection
 
+    def hurry(self) -> None:
+        """A cell is about to run: it sees where the sliders are now."""
+        if self._is_connected:
+            for waiting in self._throttle.take(at_once=True):
+                self._send_update(waiting)
+
     def _send_waiting(self) -> None:
         if self._is_connected:
             for waiting in self._throttle.take():

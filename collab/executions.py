@@ -369,6 +369,7 @@ class Executions:
             return
         source = notebook.cell_source(self._room.doc, run.cell)
         asked_by = self._colab.session(run.connection)
+        self._comms.hurry()
         flight = self._flights.begin(run, source, kernel.session, _now(), self._liveness.note_live, asked_by)
         self._colab.note(flight.id, Asker(run.cell, run.user, run.connection))
         self._history.begun(flight, kernel.name)

@@ -32,15 +32,18 @@ export function createRoot(parent: HTMLElement, channel: Channel): WidgetRoot {
   note.className = "widget-note";
   note.setAttribute("role", "note");
   note.hidden = true;
+  // What an Output widget shows is said once, of the whole.
+  const isInner = parent.closest(".widget-root") !== null;
   parent.append(dom, note);
   let isConnected = true;
 
   const update = (): void => {
+    if (isInner) return;
     const isViewOnly = isConnected && !channel.isUsable();
     dom.classList.toggle("is-gone", !isConnected);
     dom.classList.toggle("is-view-only", isViewOnly);
     note.hidden = isConnected && !isViewOnly;
-    note.textContent = isConnected ? VIEW_ONLY : GONE;
+    note.textContent = note.hidden ? "" : isConnected ? VIEW_ONLY : GONE;
   };
 
   // Widgets that bring their own view may be turned and zoomed by anybody: what they send is refused.
