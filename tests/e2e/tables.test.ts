@@ -78,14 +78,20 @@ describe.each(["chromium", "firefox"] as const)("a DataFrame in %s", (name: Brow
     await walk(frame);
     await frame.until("not pandas' table as well", `document.querySelector("table.dataframe").getClientRects().length === 0`);
     // The keys of a grid, once somebody is in it.
-    await clickInside(page, frame, 1, ".table-grid tbody td");
-    const after = async (...keys: ("ArrowRight" | "ArrowDown" | "End" | "Home")[]): Promise<string> => {
+    await eventually("a cell has the focus", async () => {
+      await clickInside(page, frame, 1, ".table-grid tbody td");
+      return frame.value("document.activeElement.textContent === '399998'");
+    });
+    for (const [keys, cell] of [
+      [["ArrowDown"], "399996"],
+      [["ArrowRight", "End"], "zwei"],
+      [["Home"], "399996"],
+    ] as const) {
       for (const key of keys) await page.keyboard.press(key);
-      return frame.value("document.activeElement.textContent");
-    };
-    expect([await after(), await after("ArrowDown"), await after("ArrowRight", "End"), await after("Home")]).toEqual(["399998", "399996", "zwei", "399996"]);
+      await frame.until(`${cell} after ${keys.join(" ")}`, `document.activeElement.textContent === ${JSON.stringify(cell)}`);
+    }
     await frame.value(`(${CLICK("Save as CSV")}, true)`);
-    await eventually("the question whether to save", async () => /This output wants to save table\.csv \(\d+ KB\)/.test(await outputText(page, 1)));
+    await eventually("the question whether to save", async () => /wants to save table\.csv \([\d.]+ MB\)/.test(await outputText(page, 1)));
     await frame.value(`(${CLICK("Plain table")}, true)`);
     await frame.until("pandas' table is back", `document.querySelector("table.dataframe").getClientRects().length > 0`);
     await page.close();

@@ -92,7 +92,7 @@ class View:
         }
 
     def csv(self, start, count):
-        part = self._part(max(0, _whole(start, 0)), max(1, min(_whole(count, 1_000), 10_000)))
+        part = self._part(max(0, _whole(start, 0)), max(1, min(_whole(count, 1_000), 50_000)))
         return part.to_csv(header=start == 0, lineterminator="\n"), len(part)
 
     def _part(self, start, count):

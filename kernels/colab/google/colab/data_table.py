@@ -123,7 +123,7 @@ def _open(key):
 def _csv(key, spec, start):
     """Rows from `start` as CSV, as many as one answer holds; `next` is null at the end."""
     with _view(key, spec) as view:
-        count = 5_000
+        count = 20_000
         while True:
             text, rows = view.csv(start, count)
             if len(text) <= _CSV_CHARS or count == 1:
