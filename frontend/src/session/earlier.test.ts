@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { ApiError, type Merged } from "../api.ts";
 import { notebookOf } from "../notebook/peers.ts";
-import { type Earlier, mergeCopies } from "./earlier.ts";
+import { type Earlier, mergeCopies, takeAway } from "./earlier.ts";
 
 type Answer = Merged | Error;
 
@@ -77,4 +77,16 @@ describe("work that the server does not take", () => {
     expect(await mergeCopies(earlier, 2, 5)).toEqual([]);
     expect(did).toEqual(["sent 1 with 1 cells"]);
   });
+});
+
+test("when the access is gone every copy goes, and what was unsaved in one is kept as text", async () => {
+  const { earlier, did } = browser(
+    { 1: notebookOf("old").doc, 2: notebookOf("saved").doc, 3: notebookOf("mine").doc },
+    {},
+    [3],
+  );
+  expect(await takeAway(earlier, "You have no access any more.", 5)).toMatchObject([
+    { at: 5, reason: "You have no access any more.", cells: [{ type: "code", source: "mine" }] },
+  ]);
+  expect(did).toEqual(["forgot 3", "forgot 2", "forgot 1"]);
 });
