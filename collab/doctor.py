@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import nbformat
 from pycrdt import Doc
 
 from collab import ipynb, notebook
@@ -106,6 +105,8 @@ class Doctor:
         self._examine_search(db, id, title, doc)
 
     def _examine_export(self, title: str, doc: NotebookDoc) -> None:
+        import nbformat  # as in `ipynb`: the server imports this module, too
+
         try:
             nbformat.validate(ipynb.to_notebook(doc, self._blobs.get))
         except (nbformat.ValidationError, ValueError, TypeError, KeyError, OSError) as error:

@@ -14,10 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
-import nbformat
-from nbformat.v3.nbjson import to_notebook as from_v3_json
-from nbformat.v4.convert import upgrade_cell
-from nbformat.validator import normalize
 from pycrdt import Array, Map, Text
 
 from collab import notebook, widget_files
@@ -130,6 +126,11 @@ def _cell_from_v3(cell: object, number: int) -> Content:
     assert isinstance(cell, dict)
     if cell.get("cell_type") == "code":
         cell.setdefault("outputs", [])
+    # Here and below: what nbformat's validator imports parses a grammar, which takes longer than all else that the
+    # server does when it starts, and a quarter of its memory.
+    from nbformat.v3.nbjson import to_notebook as from_v3_json
+    from nbformat.v4.convert import upgrade_cell
+
     try:
         old = from_v3_json({"worksheets": [{"cells": [cell]}]})
         upgraded: Content = _plain(upgrade_cell(old.worksheets[0].cells[0]))
@@ -438,6 +439,8 @@ def _output(entry: Any, get_blob: Callable[[str], bytes]) -> Content:
 
 def to_bytes(content: Content) -> bytes:
     """The file as nbformat writes it: sorted keys, one space of indent, text as lists of lines."""
+    import nbformat
+
     text: str = nbformat.v4.writes(nbformat.from_dict(content))
     return f"{text}\n".encode()
 
@@ -456,7 +459,9 @@ def export(content: Content, format: Format, title: str) -> bytes:
     """The file in one of the formats; everything but .ipynb by nbconvert. Takes a while: call it in a thread."""
     if format == "ipynb":
         return to_bytes(content)
+    import nbformat
     from nbconvert import HTMLExporter, MarkdownExporter, PythonExporter  # half a second to import
+    from nbformat.validator import normalize
 
     # A copy without the metadata at which nbconvert would give up.
     _, node = normalize(nbformat.from_dict(content), 4, 5, relax_add_props=True, strip_invalid_metadata=True)

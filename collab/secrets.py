@@ -6,14 +6,13 @@ They are in no document, event, log, URL or export; who forgets the server's own
 import os
 import re
 from datetime import datetime
-from typing import Final, Protocol
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Protocol
 
 from collab.model import NotebookId, UserId
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MAX_SECRETS: Final = 200  # of one person
 MAX_VALUE_BYTES: Final = 64 << 10
@@ -58,7 +57,16 @@ class Secrets:
 
     def __init__(self, rows: SecretRows, key: bytes) -> None:
         self._rows = rows
-        self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"collab: secrets of people").derive(key))
+        self._key = key
+
+    @cached_property
+    def _cipher(self) -> "AESGCM":
+        # Seven megabytes that a server without secrets does without.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        return AESGCM(HKDF(SHA256(), 32, None, b"collab: secrets of people").derive(self._key))
 
     async def names(self, user: UserId, notebook: NotebookId | None) -> list[tuple[str, datetime, bool]]:
         """Each with when it was changed and whether this Notebook may read it."""
@@ -67,6 +75,8 @@ class Secrets:
 
     async def read(self, user: UserId, name: str) -> str:
         """For the person's own eyes. Raises NoSuchSecret, and BadSecret for one that cannot be decrypted."""
+        from cryptography.exceptions import InvalidTag
+
         sealed = await self._rows.secret(user, name)
         if sealed is None:
             raise NoSuchSecret
