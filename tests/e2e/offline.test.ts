@@ -107,12 +107,12 @@ describe.each<BrowserName>(["chromium", "firefox"])("in %s", (name) => {
     await server.kill();
     await Promise.all([saved(one, "Offline"), saved(other, "Offline")]);
     await one.bringToFront();
-    await typeInto(one, 1, "by one");
-    await eventually("the other tab shows it", async () => (await sourceOf(other, 1)) === "shared by one");
+    await typeInto(one, 1, "by one 😀");
+    await eventually("the other tab shows it", async () => (await sourceOf(other, 1)) === "shared by one 😀");
     await one.close({ runBeforeUnload: false });
     await server.start();
     await saved(other);
-    expect(await sources(server, notebook)).toEqual(["shared by one"]);
+    expect(await sources(server, notebook)).toEqual(["shared by one 😀"]);
     await other.close();
   });
 
