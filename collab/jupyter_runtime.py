@@ -7,7 +7,7 @@ known. `after=` asks ours for exactly what was missed; what came twice is droppe
 import logging
 import random
 import secrets
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -33,6 +33,7 @@ from collab.runtime import (
     NotNow,
     RuntimeFailed,
 )
+from collab.seen import SeenMessages
 from collab.usage import read_held, read_limits
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ _HISTORY_WITHIN_S: Final = 20.0
 _NAME_WITHIN_S: Final = 10.0
 _LOOK_EVERY_S: Final = 5.0
 _AGAIN_AFTER_S: Final = 5.0
-_MAX_SEEN: Final = 20_000
 _MAX_UNSENT: Final = 1_000
 _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 _GONE: Final = "The kernel is gone: the gateway was restarted, or somebody shut it down."
@@ -62,7 +62,7 @@ class JupyterRuntime:
         self._session = session
         self._unsent: deque[_Unsent] = deque(maxlen=_MAX_UNSENT)
         self._work = anyio.Event()
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = SeenMessages()
         self._titles: dict[str, str] = {}
         self._names = ProcessNames()
 
@@ -295,12 +295,8 @@ class JupyterRuntime:
         last = [after]
 
         async def once(message: KernelMessage) -> None:
-            if message.id in self._seen:
+            if message.id and not self._seen.add(message.id):
                 return
-            if message.id:
-                self._seen[message.id] = None
-            if len(self._seen) > _MAX_SEEN:
-                self._seen.popitem(last=False)
             if message.channel == "iopub" and message.parent and message.id:
                 last[0] = message.id
             if _says_restarting(message):  # a stock server's word for a kernel that died and that it starts again
