@@ -7,7 +7,7 @@ caller's.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final, TypeAlias
@@ -163,8 +163,13 @@ class OutputWriter:
                 if state.ended:
                     state.stream = None  # it can be taken up again from the document
 
-    def adopt(self) -> None:
-        """After a restart: which display_id is where, and which streams were shortened but not stored whole yet.
+    def forget_displays(self) -> None:
+        """Another kernel process: what it says of a display_id concerns none of those before (outputs.md A17)."""
+        self._displays.clear()
+
+    def adopt(self, is_current: Callable[[CellId], bool] = lambda _: True) -> None:
+        """After a restart: which display_id of the current kernel process is where, and which streams were shortened
+        but not stored whole yet. `is_current` tells whether a cell's outputs are of that process.
 
         Other streams are taken up again when more of them comes. What this writer knows stays, so it may be called
         while runs are under way.
@@ -173,9 +178,9 @@ class OutputWriter:
             outputs = notebook.roots(self._doc).outputs
             for cell in list(outputs.keys()):
                 if CellId(cell) not in self._changed:
-                    self._adopt_cell(CellId(cell), _entries(outputs, cell))
+                    self._adopt_cell(CellId(cell), _entries(outputs, cell), is_current(CellId(cell)))
 
-    def _adopt_cell(self, cell: CellId, entries: Any) -> None:
+    def _adopt_cell(self, cell: CellId, entries: Any, is_current: bool) -> None:
         is_known = cell in self._cells
         if not is_known and (inline := sum(inline_size_of(entry) for entry in entries)):
             self._cells[cell] = _Cell(inline=inline)
@@ -184,7 +189,7 @@ class OutputWriter:
             if not isinstance(entry, Map):
                 continue
             shown = entry.get("display_id")
-            if isinstance(shown, str) and shown:
+            if isinstance(shown, str) and shown and is_current:
                 self._displays.setdefault(shown, {})[cell, index] = None
             if tags := _tags(entry):
                 self._cells.setdefault(cell, _Cell()).tags.of[index] = tags

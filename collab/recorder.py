@@ -78,6 +78,8 @@ class Recorder:
 
     def use(self, session: str, newest: CellId | None = None, cursor: str = "") -> None:
         """From now on messages are this kernel session's; `newest` and `cursor` are those of a server before."""
+        if session != self._session:
+            self._writer.forget_displays()
         self._session = session
         self._newest, self._cursor, self._passed = newest, cursor, False
 
@@ -125,7 +127,7 @@ class Recorder:
 
     def adopt(self) -> None:
         """Takes up what another server left."""
-        self._writer.adopt()
+        self._writer.adopt(lambda cell: self.marked(cell, "session") == self._session)
 
     def has_lost(self, cell: CellId) -> bool:
         """Output of the cell went with that server; `restore` brings it back."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collab.commands import Complete, Inspect
+from collab.commands import Complete, Inspect, Restart
 from collab.events import CannotSave, Completions, Inspection
 from collab.store.blobs import Blobs
 from tests.collab.test_messages import ANYTHING, FIELDS, TYPES
@@ -68,6 +68,35 @@ async def test_a_blob_is_stored_before_the_document_names_it_however_long_that_t
         assert await server.store.has_blob(server.room.id, blob["sha256"])
         told = [event for event in server.room.told if isinstance(event, CannotSave)]
         assert told == [CannotSave("An output cannot be stored: No space left on device")] * 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("adopts", [False, True], ids=["one server", "a server that came back"])
+async def test_a17_no_kernel_updates_what_one_before_it_showed(tmp_path: Path, adopts: bool) -> None:
+    async with bench(tmp_path, "print('up')\nwait('a')", "print('up')\nwait('b')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        bundle = {"metadata": {}, "transient": {"display_id": "d"}}
+        kernel = server.gateway.only
+        before = {"data": {"text/plain": "before"}} | bundle
+        kernel.say("iopub", "display_data", kernel.log[-1].parent_id, before)
+        await server.until(lambda: len(server.outputs("a")) == 2)
+        server.gateway.release("a")
+        await server.ended("a")
+        server.ask(Restart())
+        await server.until(lambda: server.status == "idle")
+        if adopts:
+            server.executions._recorder.adopt()
+        server.run("b")
+        await server.until(lambda: server.text("b") == "up\n")
+        kernel = server.gateway.only
+        after = {"data": {"text/plain": "after"}} | bundle
+        kernel.say("iopub", "update_display_data", kernel.log[-1].parent_id, after)
+        kernel.say("iopub", "stream", kernel.log[-1].parent_id, {"name": "stdout", "text": "told\n"})
+        await server.until(lambda: server.text("b") == "up\ntold\n")
+        assert server.outputs("a")[1]["data"] == {"text/plain": "before"}
+        server.gateway.release("b")
+        await server.ended("b")
 
 
 @pytest.mark.anyio

@@ -31,6 +31,8 @@ VIEWERS: dict[tuple[str, str], int] = {
     ("DELETE", "/api/notebooks/{id}/links/{link}"): 403,
     ("GET", "/api/notebooks/{id}/blobs/{sha256}"): 404,
     ("POST", "/api/notebooks/{id}/commands"): 400,
+    ("POST", "/api/notebooks/{id}/ports"): 403,
+    ("GET", "/api/notebooks/{id}/widgets/{sha256}"): 404,
     ("GET", "/api/notebooks/{id}/runtime"): 403,
     ("GET", "/api/notebooks/{id}/runtime/usage"): 200,
     ("GET", "/api/notebooks/{id}/runs"): 200,
