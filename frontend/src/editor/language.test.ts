@@ -3,7 +3,7 @@ import { syntaxTree } from "@codemirror/language";
 import { EditorState } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { expect, it } from "vitest";
-import { language, loadPython } from "./language.ts";
+import { language, loadMarkdown, loadPython } from "./language.ts";
 
 const nameAt = (view: EditorView, at: number): string => syntaxTree(view.state).resolveInner(at, 1).name;
 
@@ -21,4 +21,14 @@ it("writes before the grammar of Python is there, reads it once it is, and has i
   const late = new EditorView({ state: state() });
   expect(nameAt(late, 0)).toBe("def");
   for (const view of [early, late]) view.destroy();
+});
+
+it("does the same with that of text", async () => {
+  const state = EditorState.create({ doc: "# Title", extensions: [language("markdown")] });
+  const early = new EditorView({ state });
+  expect(nameAt(early, 0)).toBe("");
+  await loadMarkdown();
+  await Promise.resolve();
+  expect(nameAt(early, 2)).toBe("ATXHeading1");
+  early.destroy();
 });

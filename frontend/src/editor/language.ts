@@ -1,49 +1,67 @@
 /** What the source of a cell is written in: Python, Markdown, or nothing in particular. */
-import { bracketMatching, defineLanguageFacet, indentUnit, Language, LanguageSupport } from "@codemirror/language";
+import { bracketMatching, indentUnit } from "@codemirror/language";
 import { Compartment, EditorState, type Extension } from "@codemirror/state";
 import { EditorView, ViewPlugin } from "@codemirror/view";
-import { GFM, parser } from "@lezer/markdown";
 import type { CellType } from "../notebook/schema.ts";
-
-const markdownLanguage = new Language(defineLanguageFacet(), parser.configure(GFM), [], "markdown");
 
 export function language(type: CellType): Extension {
   switch (type) {
     case "code":
-      return [pythonWhenLoaded(), indentUnit.of("    "), EditorState.tabSize.of(4), bracketMatching()];
+      return [whenLoaded(python), indentUnit.of("    "), EditorState.tabSize.of(4), bracketMatching()];
     case "markdown":
-      return [new LanguageSupport(markdownLanguage), EditorView.lineWrapping, EditorState.tabSize.of(4)];
+      return [whenLoaded(markdown), EditorView.lineWrapping, EditorState.tabSize.of(4)];
     case "raw":
       return [EditorView.lineWrapping];
   }
 }
 
-// The grammar is a tenth of the page's code: it comes as a chunk of its own, once, and writing does not wait for it.
-let python: Extension | null = null;
-let loading: Promise<Extension> | null = null;
+/** Grammars are a tenth of the page's code and more: each comes as a chunk of its own, once, and writing does not wait. */
+interface Grammar {
+  readonly name: string;
+  readonly fetch: () => Promise<Extension>;
+  loaded: Extension | null;
+  loading: Promise<Extension> | null;
+}
+
+const python: Grammar = {
+  name: "Python",
+  fetch: () => import("@codemirror/lang-python").then((chunk) => chunk.python()),
+  loaded: null,
+  loading: null,
+};
+const markdown: Grammar = {
+  name: "Markdown",
+  fetch: () => import("./markdown_grammar.ts").then((chunk) => chunk.markdown()),
+  loaded: null,
+  loading: null,
+};
+
+export const loadPython = (): Promise<Extension> => load(python);
+export const loadMarkdown = (): Promise<Extension> => load(markdown);
 
 /** Rejects when the chunk cannot be had; the next call asks again. */
-export async function loadPython(): Promise<Extension> {
-  loading ??= import("@codemirror/lang-python").then((chunk) => chunk.python());
+async function load(grammar: Grammar): Promise<Extension> {
+  grammar.loading ??= grammar.fetch();
   try {
-    python = await loading;
-    return python;
+    grammar.loaded = await grammar.loading;
+    return grammar.loaded;
   } catch (error) {
-    loading = null;
+    grammar.loading = null;
     throw error;
   }
 }
 
-function pythonWhenLoaded(): Extension {
-  if (python !== null) return python;
-  const grammar = new Compartment();
+function whenLoaded(grammar: Grammar): Extension {
+  if (grammar.loaded !== null) return grammar.loaded;
+  const place = new Compartment();
   const waiting = ViewPlugin.define((view) => {
     let isGone = false;
-    loadPython().then(
+    load(grammar).then(
       (loaded) => {
-        if (!isGone) view.dispatch({ effects: grammar.reconfigure(loaded) });
+        if (!isGone) view.dispatch({ effects: place.reconfigure(loaded) });
       },
-      (error: unknown) => console.warn("Python is shown without colours, as its grammar cannot be loaded.", error),
+      (error: unknown) =>
+        console.warn(`${grammar.name} is shown without colours, as its grammar cannot be loaded.`, error),
     );
     return {
       destroy() {
@@ -51,5 +69,5 @@ function pythonWhenLoaded(): Extension {
       },
     };
   });
-  return [grammar.of([]), waiting];
+  return [place.of([]), waiting];
 }

@@ -3,7 +3,6 @@ import { useStore } from "zustand";
 import { perform } from "../../actions";
 import type { Me } from "../../api";
 import { Confirm } from "../shared/Confirm";
-import { About } from "./About";
 import { Banner } from "./Banner";
 import type { NotebookBench } from "./bench";
 import { followCellLink } from "./cell_link";
@@ -11,6 +10,7 @@ import { guardDrops } from "./drop";
 import { EmptyNotebook } from "./EmptyNotebook";
 import { followHeadingLinks } from "./heading_link";
 import { mountKeyboard } from "./keyboard";
+import { LateDialog } from "./LateDialog";
 import { LeaderHint } from "./LeaderHint";
 import { MainMenu } from "./MainMenu";
 import { SkeletonCells } from "./NotebookSkeleton";
@@ -18,8 +18,6 @@ import { Notices } from "./Notices";
 import { Palette } from "./Palette";
 import { Pane } from "./Pane";
 import { RuntimeDialog } from "./RuntimeDialog";
-import { ShareDialog } from "./ShareDialog";
-import { Shortcuts } from "./Shortcuts";
 import { StatusBar } from "./StatusBar";
 import { Toolbar } from "./Toolbar";
 import { useCellCount, useTitle } from "./use_notebook";
@@ -86,9 +84,7 @@ export function Workspace({ bench, me }: Props) {
       <StatusBar bench={bench} />
       <LeaderHint bench={bench} />
       {dialog?.kind === "palette" && <Palette bench={bench} onClose={close} onChoose={(id) => perform(id, bench)} />}
-      {dialog?.kind === "shortcuts" && <Shortcuts onClose={close} />}
-      {dialog?.kind === "share" && <ShareDialog bench={bench} title={title} onClose={close} />}
-      {dialog?.kind === "about" && <About onClose={close} />}
+      <LateDialog bench={bench} title={title} onClose={close} />
       <RuntimeDialog bench={bench} onClose={close} />
       {dialog?.kind === "confirm" && (
         <Confirm
