@@ -4,6 +4,7 @@ import contextlib
 import json
 
 from google.colab.output import _publish
+from google.colab.output._tags import no_tags
 
 
 @contextlib.contextmanager
@@ -15,15 +16,18 @@ def redirect_to_element(dom_element):
         element = dom_element._expression
     else:
         element = f"document.querySelector({json.dumps(dom_element)})"
-    # The scripts stay among the outputs, so that whoever opens the notebook later sees them act again.
-    _publish.javascript(
-        "(window.__areas ??= []).push(google.colab.output.getActiveOutputArea());"
-        f"google.colab.output.setActiveOutputArea({element});"
-    )
+    # The scripts stay among the outputs: who opens the notebook later sees them act again, and the second one acts
+    # even if what stands between them is cleared before it was seen.
+    with no_tags():
+        _publish.javascript(
+            "(window.__areas ??= []).push(google.colab.output.getActiveOutputArea());"
+            f"google.colab.output.setActiveOutputArea({element});"
+        )
     try:
         yield
     finally:
-        _publish.javascript("google.colab.output.setActiveOutputArea((window.__areas ?? []).pop());")
+        with no_tags():
+            _publish.javascript("google.colab.output.setActiveOutputArea((window.__areas ?? []).pop());")
 
 
 def to_header_area():

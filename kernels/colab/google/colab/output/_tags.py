@@ -29,10 +29,23 @@ def use_tags(tags, append=True):
         _change(remove, add)
 
 
+@contextlib.contextmanager
+def no_tags():
+    """What is put out inside is never cleared by a tag."""
+    held = list(_current)
+    _change([], held)
+    try:
+        yield
+    finally:
+        _change(held, [])
+
+
 _current = []
 
 
 def _change(add, remove):
+    if not add and not remove:
+        return
     _current[:] = [tag for tag in (*_current, *add) if tag not in remove]
     _set(add, remove)
 

@@ -28,7 +28,7 @@ class Places:
         self._publish()
         self._inside = True
         try:
-            with output.use_tags(self._tag(place)), output.redirect_to_element(f"#{self._id}-{place}"):
+            with output.redirect_to_element(f"#{self._id}-{place}"), output.use_tags(self._tag(place)):
                 yield
         finally:
             self._inside = False
