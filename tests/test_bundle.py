@@ -57,6 +57,6 @@ def test_panes_and_dialogs_come_when_they_are_opened(part: str) -> None:
 
 def test_the_frame_begins_with_less_than_60_kb() -> None:
     frame = (STATIC / "_out/live/frame.html").read_text()
-    first = {STATIC / "_out" / name for name in re.findall(r"assets/[\w.-]+\.(?:js|css)", frame)}
+    first = {STATIC / "_out" / name for name in re.findall(r'(?:src|href)="/_out/(assets/[\w.-]+)"', frame)}
     assert first
     assert packed_bytes(first) < 60_000

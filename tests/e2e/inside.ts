@@ -1,6 +1,6 @@
 /** The document of a cell's frame, reached as a debugger reaches it: the page itself cannot. In both browsers. */
 import type { Browser, CDPSession, Page } from "puppeteer-core";
-import { type BrowserName, eventually } from "./support";
+import { type BrowserName, eventually, outputText } from "./support";
 
 export interface Inside {
   /** The value of a JavaScript expression there; it must be JSON. */
@@ -40,8 +40,17 @@ export function inside(name: BrowserName, browser: Browser, page: Page, n: numbe
   const show = (): Promise<void> =>
     page.evaluate((at) => document.querySelectorAll('[role="list"][aria-label="Cells"] > li')[at]?.scrollIntoView({ block: "center" }), n - 1);
 
-  // A document that is being replaced answers nothing: the next question finds the new one.
-  const within = <T>(answer: Promise<T | null>): Promise<T | null> => Promise.race([answer, new Promise<null>((wake) => setTimeout(() => wake(null), ANSWER_WITHIN_MS))]);
+  // A document that is being replaced answers nothing, and neither does what was attached to it: the next question finds the new one.
+  const within = async <T>(answer: Promise<T | null>): Promise<T | null> => {
+    const late = Symbol("late");
+    let timer: NodeJS.Timeout | undefined;
+    const first = await Promise.race([answer, new Promise<typeof late>((wake) => { timer = setTimeout(() => wake(late), ANSWER_WITHIN_MS); })]);
+    clearTimeout(timer);
+    if (first !== late) return first;
+    answer.catch(() => undefined);
+    session = null;
+    return null;
+  };
 
   return {
     async value<T>(expression: string): Promise<T> {
@@ -51,10 +60,10 @@ export function inside(name: BrowserName, browser: Browser, page: Page, n: numbe
     },
     async until(what, expression) {
       await show();
-      let last: unknown;
       await eventually(`cell ${n}: ${what}`, () => within(ask<boolean>(`Boolean(${expression})`)), 30_000).catch(async (error) => {
-        last = await within(ask<string>("document.body.innerText.slice(0, 500)")).catch(String);
-        throw new Error(`${error instanceof Error ? error.message : error}; it shows ${JSON.stringify(last)}`);
+        const frame = await within(ask<string>("document.body.innerText.slice(0, 500)")).catch(String);
+        const around = await outputText(page, n);
+        throw new Error(`${error instanceof Error ? error.message : error}; the frame shows ${JSON.stringify(frame)}, the page ${JSON.stringify(around)}`);
       });
     },
   };

@@ -1,6 +1,6 @@
 /** Real libraries in a real kernel, drawn in both browsers and used: the table of outputs.md section 8, row by row. */
 import type { Browser, Page } from "puppeteer-core";
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inside, middleOf, pointIn } from "./inside";
 import { type BrowserName, create, eventually, exported, launch, outputText, type Server, screenshot, signIn, startServer, waitForSync } from "./support";
 
@@ -248,5 +248,26 @@ describe.each<BrowserName>(["chromium", "firefox"])("in %s", (name) => {
     await screenshot(page, `library-${name}-dark-altair`);
     await page.evaluate(() => document.documentElement.setAttribute("data-theme", "light"));
     await plot.until("is light again", `${paper} === ${JSON.stringify(light)}`);
+  });
+});
+
+describe("reopened from a file, where nothing may be loaded and no kernel runs", () => {
+  const STORED = ["pandas Styler", "plotly", "altair, as HTML", "altair, as JSON", "bokeh, shown in the next", "itables, shown in the next", "an animation as JavaScript and HTML", "IPython.display: GeoJSON"];
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    const copy = await server.api<{ id: string }>("POST", "/api/notebooks?title=Stored", await exported(server, notebook));
+    browser = await launch("chromium");
+    page = await signIn(browser, server, `/n/${copy.id}`);
+    await waitForSync(page, ROWS.length);
+  });
+
+  afterAll(() => browser?.close());
+
+  it.each(STORED)("draws %s", async (library) => {
+    const n = cellOf(library);
+    await inside("chromium", browser, page, n).until("is drawn", ROWS[n - 1]?.drawn ?? "false");
+    expect(await page.$eval(`iframe[title="Output of cell ${n}"]`, (frame) => new URL((frame as HTMLIFrameElement).src).pathname)).toContain("/stored/");
   });
 });
