@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from pycrdt import Array, Doc, Map, MapEvent, Subscription, Text, TextEvent, get_update
 
+from collab.keystrokes import Keystrokes
 from collab.model import CELL_TYPES, MAX_CELLS, MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH, MAX_TITLE_CHARS
 from collab.notebook import CELL_ID, CELLS, META, ROOT_NAMES, NotebookDoc, Roots, is_panic, roots, written_bytes
 from collab.positions import is_position
@@ -26,6 +27,7 @@ _MAX_POSITION_CHARS: Final = 1024
 _UNWANTED: Final = frozenset("\r\0")
 _REBASE_BYTES: Final = 256 << 10
 _MAX_CLOCK_BYTES: Final = 5  # of 32 bits
+_MAX_LATER: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Gate:
     def __init__(self, state: bytes, live_client_id: int | None = None) -> None:
         """`state` is the live Doc's `get_update()`; updates that speak for `live_client_id` are refused (V7)."""
         self._live_client_id = live_client_id
+        self._keystrokes = Keystrokes()
+        self._later: list[bytes] = []  # admitted keystrokes that the Doc gets before it is needed
         self._base = state
         self._since: list[bytes] = []
         self._since_bytes = 0
@@ -87,10 +91,20 @@ class Gate:
     @property
     def doc(self) -> NotebookDoc:
         """For reading only."""
+        self._catch_up()
         return self._doc
 
     def admit(self, update: bytes) -> Verdict:
         """Never raises on any bytes."""
+        text = self._keystrokes.goes_on(update) if self._written + len(update) <= MAX_DOCUMENT_BYTES else None
+        if text is not None:
+            self._written += len(update)
+            self._later.append(update)
+            self._keep(update)
+            if len(self._later) >= _MAX_LATER:
+                self._catch_up()
+            return Admitted(update, not _UNWANTED.isdisjoint(text))
+        self._catch_up()
         self._begin()
         try:
             if self._apply(update):
@@ -106,13 +120,20 @@ class Gate:
             self._load()
             return TooLarge()
         self._keep(self._update)
+        if not self._changed_only_texts():
+            self._keystrokes.forget()
+        elif len(self._events[CELLS]) == 1:
+            self._keystrokes.note(self._update)
         return Admitted(self._update, needs_repair)
 
     def follow(self, update: bytes) -> None:
         """Takes over what the server wrote, without judging it."""
+        self._catch_up()
         self._begin()
         with self._doc.transaction():
             self._doc.apply_update(update)
+        if self._events[CELLS] or self._events[META]:
+            self._keystrokes.forget()
         for path, event in self._events[CELLS]:
             self._note_positions(path, event)
         self._keep(update)
@@ -123,9 +144,25 @@ class Gate:
             observed.unobserve(subscription)
         self._subscriptions = []
 
+    def _catch_up(self) -> None:
+        """What was admitted without the Doc, in one transaction: many keystrokes cost little more than one."""
+        if self._later:
+            later, self._later = self._later, []
+            with self._doc.transaction():
+                for update in later:
+                    self._doc.apply_update(update)
+
+    def _changed_only_texts(self) -> bool:
+        return not self._events[META] and all(
+            isinstance(event, TextEvent) and len(path) == 2 and path[1] == "source"
+            for path, event in self._events[CELLS]
+        )
+
     def _load(self) -> None:
         """A fresh Doc from the last good state."""
         self.close()
+        self._keystrokes.forget()
+        self._later = []  # they are in what follows
         self._doc: NotebookDoc = Doc()
         self._roots: Roots = roots(self._doc)
         self._doc.apply_update(self._base)
@@ -152,6 +189,7 @@ class Gate:
         self._since.append(update)
         self._since_bytes += len(update)
         if self._since_bytes > max(_REBASE_BYTES, len(self._base)):
+            self._catch_up()
             self._base, self._since, self._since_bytes = self._doc.get_update(), [], 0
 
     def _on_update(self, event: Any) -> None:
