@@ -6,7 +6,7 @@ import type { Browser, Page } from "puppeteer-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Evil, startEvil } from "./evil";
 import { launchSeparateFirefox } from "./firefox";
-import { ATTACHMENTS, FRAMES, METADATA, STREAMS, TEXTS } from "./payloads";
+import { ATTACHMENTS, FRAMES, type FramePayload, METADATA, STREAMS, TEXTS } from "./payloads";
 import { type BrowserName, create, type Exported, eventually, exported, launch, outputText, press, type Server, saved, signIn, sourceOf, startServer, typeInto, visit, waitForSync } from "./support";
 
 const NAMES = ["chromium", "firefox"] as const;
@@ -32,13 +32,13 @@ afterAll(async () => {
 const html = (text: string): string => `from IPython.display import HTML\nHTML(${JSON.stringify(text)})`;
 
 /** The words in a payload that stand for addresses. In scripts they are texts. */
-function written(source: string, target: string): string {
+function written(source: string, target: string, page = server.url): string {
   const replace = (text: string, word: string, value: string): string =>
     text.replaceAll(`${word} + `, `'${value}' + `).replaceAll(`${word}.`, `'${value}'.`).replaceAll(`URL(${word})`, `URL('${value}')`).replaceAll(word, value);
-  return replace(replace(source, "EVIL", evil.url), "PAGE", server.url).replaceAll("TARGET", target);
+  return replace(replace(source, "EVIL", evil.url), "PAGE", page).replaceAll("TARGET", target);
 }
 
-async function openAs(browser: Browser, role: (typeof ROLES)[number], notebook: string): Promise<Page> {
+async function openAs(browser: Browser, role: (typeof ROLES)[number], notebook: string, url = server.url): Promise<Page> {
   const token = role === "author" ? server.token : (await server.api<{ token: string }>("POST", `/api/notebooks/${notebook}/links`, { role })).token;
   const page = await (await browser.createBrowserContext()).newPage();
   await page.setViewport({ width: 1280, height: 6_000 });
@@ -52,15 +52,13 @@ async function openAs(browser: Browser, role: (typeof ROLES)[number], notebook: 
     void page.evaluate(() => Object.assign(window, { __canary: "dialog" }));
     void dialog.dismiss();
   });
-  await page.goto(`${server.url}/n/${notebook}?${role === "author" ? "token" : "link"}=${token}`);
-  await waitForSync(page, CELLS);
+  await page.goto(`${url}/n/${notebook}?${role === "author" ? "token" : "link"}=${token}`);
   return page;
 }
 
-/** Waits until every payload shows in `page`; then nothing of it may have done anything. */
-async function survived(page: Page, name: BrowserName, role: string, title: string): Promise<void> {
-  const who = `${name}, ${role}, ${title}`;
-  for (const [at, payload] of FRAMES.entries()) {
+/** Waits until the payloads in frames show. */
+async function arrived(page: Page, name: BrowserName, who: string, payloads: readonly FramePayload[]): Promise<void> {
+  for (const [at, payload] of payloads.entries()) {
     const shows = name === "chromium" ? (payload.showsInChromium ?? payload.shows) : payload.shows;
     const n = at + 1;
     let last = "";
@@ -78,6 +76,13 @@ async function survived(page: Page, name: BrowserName, role: string, title: stri
       throw new Error(`${who}: ${String(error)}; last: ${last}`);
     });
   }
+}
+
+/** Waits until every payload shows in `page`; then nothing of it may have done anything. */
+async function survived(page: Page, name: BrowserName, role: string, title: string): Promise<void> {
+  await waitForSync(page, CELLS);
+  const who = `${name}, ${role}, ${title}`;
+  await arrived(page, name, who, FRAMES);
   for (const [at, { rule, shows }] of STREAMS.entries()) await eventually(rule, async () => (await outputText(page, FRAMES.length + at + 1)).includes(shows));
   const words = TEXTS.map((text) => text.split(" ")[0] ?? "");
   await eventually("the texts are drawn", () => page.evaluate((all) => all.every((word) => [...document.querySelectorAll('[aria-label^="Text of cell"]')].some((text) => text.textContent?.trim().startsWith(word))), words));
@@ -288,6 +293,52 @@ describe.each(NAMES)("in %s", (name) => {
     expect(await outputText(page, 1)).not.toContain("wants to save");
     await page.browserContext().close();
   });
+});
+
+/** Where frames come from, besides {label}.localhost: the page's address, the template, and what the sandbox leaves them. */
+const DEPLOYMENTS = [
+  { what: "the page's own host", page: "http://127.0.0.1", template: "none", frames: /^http:\/\/127\.0\.0\.1:\d+$/, keeps: false },
+  { what: "a second domain", page: "http://notes.test", template: "http://{label}.usercontent.test", frames: /^http:\/\/[a-z2-7]{32}\.usercontent\.test:\d+$/, keeps: true },
+  { what: "the page's own domain", page: "http://notes.test", template: "http://{label}.out.notes.test", frames: /^http:\/\/[a-z2-7]{32}\.out\.notes\.test:\d+$/, keeps: false },
+];
+
+it("reach nothing from frames of another origin either", { timeout: 240_000 }, async () => {
+  const payloads = FRAMES.filter(({ rule }) => /^(?:A1 |A2|A3 location|A4 what|A10|what a browser|L2|L5)/.test(rule));
+  const [deployed, browser] = await Promise.all([startServer(), launch("chromium", ["--host-resolver-rules=MAP *.test 127.0.0.1"])]);
+  try {
+    const local = deployed.url;
+    const { port } = new URL(local);
+    const target = await create(deployed, ["1"], "Target");
+    // Kernels outlive the server, and what they showed stays live.
+    const run = async (url: string): Promise<string> => {
+      const notebook = await create(deployed, payloads.map(({ source }) => written(source, target, url)), "Deployed");
+      await deployed.api("POST", `/api/notebooks/${notebook}/commands`, { type: "run_cells", cells: payloads.map((_, at) => `c${at + 1}`) });
+      await eventually("all cells have run", async () => (await exported(deployed, notebook)).cells.every((cell) => cell.execution_count), 60_000);
+      return notebook;
+    };
+    const pages = [...new Set(DEPLOYMENTS.map(({ page }) => page))];
+    const notebooks = new Map(await Promise.all(pages.map(async (page) => [page, await run(`${page}:${port}`)] as const)));
+    for (const { what, page: address, template, frames, keeps } of DEPLOYMENTS) {
+      await deployed.kill();
+      const url = `${address}:${port}`;
+      await deployed.start(template === "none" ? { COLLAB_OUTPUT_ORIGIN: template } : { COLLAB_OUTPUT_ORIGIN: `${template}:${port}`, COLLAB_PUBLIC_URL: url });
+      deployed.url = local;
+      const page = await openAs(browser, "author", notebooks.get(address) ?? "", url);
+      await waitForSync(page, payloads.length);
+      await arrived(page, "chromium", what, payloads);
+      const [src, sandbox] = await page.$eval("iframe", (frame) => [frame.src, frame.getAttribute("sandbox")]);
+      expect(new URL(src ?? "").origin).toMatch(frames);
+      expect(new URL(src ?? "").pathname).toBe("/_out/live/frame.html");
+      expect(sandbox).toBe(`allow-scripts allow-forms allow-pointer-lock${keeps ? " allow-same-origin" : ""}`);
+      const found = await page.evaluate(async () => ({ canary: Reflect.get(window, "__canary") as unknown, title: document.title, me: (await fetch("/api/me")).status }));
+      expect(found).toEqual({ canary: null, title: "Deployed", me: 200 });
+      await page.browserContext().close();
+    }
+    expect((await deployed.api<{ notebooks: { title: string }[] }>("GET", "/api/notebooks")).notebooks.map(({ title }) => title)).not.toContain("pwned");
+    expect(evil.hits.filter(({ path, cookie }) => path.startsWith("/nav") || cookie !== "")).toEqual([]);
+  } finally {
+    await Promise.all([browser.close(), deployed.close()]);
+  }
 });
 
 it("[A7] an output that hangs freezes nobody, can be stopped, and takes no other with it", { timeout: 150_000 }, async () => {

@@ -107,10 +107,10 @@ export const FRAMES: readonly FramePayload[] = [
     shows: 820,
     source: script(
       320,
-      `const port = new URL(PAGE).port; for (const to of ['', '; domain=localhost', '; domain=127.0.0.1', '; path=/']) document.cookie = 'collab-' + port + '=stolen' + to;
-       const worker = navigator.serviceWorker ? navigator.serviceWorker.register('/_out/live/frame.html').then(() => 'worker', () => 'refused') : 'refused';
-       const clip = navigator.clipboard ? navigator.clipboard.writeText('stolen').then(() => 'clip', () => 'refused') : 'refused';
-       const place = new Promise((end) => navigator.geolocation ? navigator.geolocation.getCurrentPosition(() => end('place'), () => end('refused')) : end('refused'));
+      `const port = new URL(PAGE).port; const attempt = async (act) => { try { return (await act()) ?? 'done' } catch { return 'refused' } };
+       for (const to of ['', '; domain=localhost', '; domain=127.0.0.1', '; domain=' + new URL(PAGE).hostname, '; path=/']) try { document.cookie = 'collab-' + port + '=stolen' + to } catch {}
+       const worker = attempt(() => navigator.serviceWorker.register('/_out/live/frame.html')), clip = attempt(() => navigator.clipboard.writeText('stolen'));
+       const place = attempt(() => new Promise((end, fail) => navigator.geolocation.getCurrentPosition(end, fail)));
        Promise.all([worker, clip, place]).then((all) => { if (all.every((x) => x === 'refused')) refused(); else box.textContent = all })`,
     ),
   },

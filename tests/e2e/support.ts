@@ -80,7 +80,8 @@ async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Pro
   await gone;
 }
 
-export async function launch(name: BrowserName): Promise<Browser> {
+/** `flags` are for Chromium. */
+export async function launch(name: BrowserName, flags: readonly string[] = []): Promise<Browser> {
   if (name === "firefox") {
     return puppeteer.launch({
       browser: "firefox",
@@ -101,6 +102,7 @@ export async function launch(name: BrowserName): Promise<Browser> {
       "--disable-component-update",
       "--disable-sync",
       "--disable-dev-shm-usage",
+      ...flags,
     ],
   });
 }
