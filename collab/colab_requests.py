@@ -34,7 +34,7 @@ _TAB_BACK_WITHIN_S: Final = 30.0
 _LOOK_FOR_TAB_S: Final = 0.5
 _GRANTED_WITHIN_S: Final = 8.0  # Google's own package waits ten
 _MAX_PATIENCE_S: Final = 600.0
-_MAX_OPEN: Final = 100
+MAX_ASKED: Final = 100  # of a Notebook at once, of the server or of a tab
 _MAX_ASKERS: Final = 10_000
 _NO_TAB: Final = "No browser tab of the person who ran this is open; open the notebook and run it again."
 _TOO_MANY: Final = "Too many questions to the page wait already; let them be answered first."
@@ -82,6 +82,7 @@ class ColabRequests:
         self._held: list[dict[str, object]] = []
         self._numbers = 0
         self._sent = 0
+        self._handled = 0
         self._input: CellId | None = None  # where a person's input is awaited
 
     # -- who asks ----------------------------------------------------------------------------------------------------
@@ -134,8 +135,14 @@ class ColabRequests:
     # -- what the kernel asks ----------------------------------------------------------------------------------------
 
     def receive(self, message: KernelMessage) -> None:
-        if message.type == "colab_request" and message.channel == "iopub":
-            self._spawn(self._handle, colab.read_request(message.metadata, message.content, message.parent))
+        if message.type != "colab_request" or message.channel != "iopub":
+            return
+        request = colab.read_request(message.metadata, message.content, message.parent)
+        if self._handled >= MAX_ASKED:
+            self._fail(request, _TOO_MANY)
+            return
+        self._handled += 1
+        self._spawn(self._handle, request)
 
     async def resume(self, kernel: str, run: str, until: str) -> None:
         """A server before us may have been asked, and have ended before it answered: the run has said nothing since."""
@@ -148,6 +155,8 @@ class ColabRequests:
             await self._answer(request)
         except (StoreError, RoomClosed, OSError):
             self._fail(request, "The server cannot answer just now; run the cell again.")
+        finally:
+            self._handled -= 1
 
     async def _answer(self, request: ColabRequest) -> None:
         asker = self._asker(request)
@@ -251,9 +260,6 @@ class ColabRequests:
 
     async def _ask(self, request: ColabRequest, asker: Asker, kind: Ask, text: str) -> ColabReply | None:
         """None when nobody waits for it any more, or there is nobody to ask: then that was answered."""
-        if len(self._open) >= _MAX_OPEN:
-            self._fail(request, _TOO_MANY)
-            return None
         self._numbers += 1
         number, each = self._numbers, _Open(request, asker)
         self._open[number] = each
@@ -310,7 +316,8 @@ class ColabRequests:
 
     def _send(self, content: dict[str, object]) -> None:
         if self._input is not None:
-            self._held.append(content)
+            if len(self._held) < MAX_ASKED:
+                self._held.append(content)
             return
         self._sent += 1
         self._runtime.send("stdin", "input_reply", f"colab-{self._sent}", content)

@@ -16,7 +16,7 @@ from collab.commands import Invoke
 from collab.events import Event, Invoked, Refused
 from collab.runtime import KernelMessage, Runtime
 
-_MAX_OPEN: Final = 100
+MAX_CALLS: Final = 100  # of functions of a kernel at once
 _EXPRESSION: Final = "colab"
 _NO_KERNEL: Final = "The runtime is not there any more; run the cell again."
 
@@ -41,7 +41,7 @@ class Invocations:
         return id in self._open
 
     def begin(self, invoke: Invoke, asker: Asker, session: str, answer: Callable[[Event], None]) -> None:
-        if len(self._open) >= _MAX_OPEN:
+        if len(self._open) >= MAX_CALLS:
             answer(Refused("Too many functions of this runtime are being called; try again in a moment."))
             return
         id = f"invoke-{secrets.token_hex(8)}"

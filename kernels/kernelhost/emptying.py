@@ -15,12 +15,17 @@ _MAX_DEPTH: Final = 64
 _WITHIN_S: Final = 60.0
 
 
+# What `google.colab.drive` keeps in a working folder: it outlives a reset, as what it stands for does.
+KEPT: Final = ".drive"
+
+
 class NotEmptied(Exception):
     """The message is a sentence that names the remedy."""
 
 
 def empty_folder(root: Path, folder: Path, within_s: float = _WITHIN_S) -> None:
-    """Removes all there is in `folder`, which is below `root` and stays; makes it if it is gone. Raises NotEmptied."""
+    """Removes all there is in `folder` but the folder KEPT; `folder` is below `root` and stays, and is made if it is
+    gone. Raises NotEmptied."""
     try:
         names = folder.relative_to(root).parts
     except ValueError:
@@ -36,7 +41,7 @@ def empty_folder(root: Path, folder: Path, within_s: float = _WITHIN_S) -> None:
         # More than once: what was moved up, and what processes that the kernel left behind still write.
         while True:
             _clear(descriptor, descriptor, 0)
-            if not os.listdir(descriptor):
+            if all(_is_kept(name, descriptor) for name in os.listdir(descriptor)):
                 return
             if time.monotonic() > deadline:
                 raise NotEmptied(f"The folder {names[-1]} fills again while it is emptied; end what writes into it.")
@@ -64,6 +69,8 @@ def _open_below(root: Path, names: tuple[str, ...]) -> int:
 def _clear(descriptor: int, top: int, depth: int) -> None:
     _permit(descriptor)
     for name in os.listdir(descriptor):
+        if descriptor == top and _is_kept(name, top):
+            continue
         try:
             if not stat.S_ISDIR(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
                 os.unlink(name, dir_fd=descriptor)
@@ -108,6 +115,10 @@ def _permit_by_name(name: str, parent: int) -> None:
             os.chmod(f"/proc/self/fd/{handle}", stat.S_IRWXU)
     finally:
         os.close(handle)
+
+
+def _is_kept(name: str, top: int) -> bool:
+    return name == KEPT and _is_folder(name, top)
 
 
 def _is_folder(name: str, parent: int) -> bool:

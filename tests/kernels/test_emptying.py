@@ -42,6 +42,25 @@ def test_what_people_leave_is_gone_and_the_folder_is_there(root: Path) -> None:
     assert kept(root)
 
 
+def test_what_drive_keeps_stays_and_nothing_that_only_has_its_name(root: Path) -> None:
+    work = root / "work"
+    (work / ".drive" / "deep").mkdir(parents=True)
+    (work / ".drive" / "deep" / "model.bin").write_text("1")
+    (work / "data" / ".drive").mkdir(parents=True)
+    (work / "drive").mkdir()
+    (work / "drive" / "My Drive").symlink_to(work / ".drive")
+    empty_folder(root, work)
+    assert everything(work) == {".drive", ".drive/deep", ".drive/deep/model.bin"}
+    for entry in ("file", "link"):
+        other = root / entry
+        other.mkdir()
+        (other / ".drive").write_text("1") if entry == "file" else (other / ".drive").symlink_to(root / "neighbour")
+        empty_folder(root, other)
+        assert everything(other) == set()
+        other.rmdir()
+    assert (root / "neighbour" / "kept").read_text() == "kept"
+
+
 def test_links_are_removed_and_not_followed(root: Path) -> None:
     work, secret = root / "work", root.parent / "secret"
     (work / "folder").symlink_to(secret)
