@@ -109,7 +109,16 @@ class Executions:
         self._attempts = Attempts(room, runtime, self._kernel, self.attachment, reset_all, self)
         self._liveness = Liveness(room.id, store)
         self._history = History(room, store)
-        self._colab = ColabRequests(room, runtime, self._recorder, blobs, secrets, self.spawn, self._runs_now)
+        self._colab = ColabRequests(
+            room,
+            runtime,
+            self._recorder,
+            blobs,
+            secrets,
+            self.spawn,
+            self._runs_now,
+            lambda user: self.do(rules.RequestShutDown(user.name)),
+        )
         self._flights = Flights(
             room,
             runtime,
@@ -223,6 +232,9 @@ class Executions:
 
     def comm(self, ask: CommAsk, connection: Connection) -> None:
         self._comms.ask(ask, connection)
+
+    async def widget_module(self, name: str) -> str | None:
+        return await self.runtime.widget_module(name)
 
     def large(self, sha256: str) -> bytes | None:
         return self._comms.widgets.large.get(sha256)

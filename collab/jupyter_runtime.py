@@ -170,6 +170,15 @@ class JupyterRuntime:
     async def extend(self, id: str) -> None:
         await self._call("POST", f"/api/kernels/{quote(id)}/extend")
 
+    async def widget_module(self, name: str) -> str | None:
+        try:
+            at = await self._server.address()
+            url = f"{at.url}/nbextensions/{quote(name)}/index.js"
+            answer = await self._http.get(url, headers=at.headers, timeout=_CHECK_WITHIN_S)
+        except (NoServer, httpx.HTTPError, httpx.InvalidURL):
+            return None
+        return answer.text if answer.status_code == 200 else None
+
     async def shut_down(self, id: str) -> None:
         with suppress(KernelGone):
             await self._call("DELETE", f"/api/kernels/{quote(id)}")

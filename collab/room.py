@@ -89,6 +89,9 @@ class Runs(Protocol):
     def comm(self, ask: CommAsk, connection: Connection) -> None:
         """Of widgets and other comms; what comes of it goes to `connection` and everyone else by itself."""
 
+    async def widget_module(self, name: str) -> str | None:
+        """JavaScript of widgets from the kernel's environment."""
+
     def large(self, sha256: str) -> bytes | None:
         """A part of the state of widgets that is too large for a message."""
 

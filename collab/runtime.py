@@ -142,6 +142,9 @@ class Runtime(Protocol):
     async def extend(self, id: str) -> None:
         """It shall not end for being idle. Raises KernelGone."""
 
+    async def widget_module(self, name: str) -> str | None:
+        """The JavaScript of a package of widgets beside the kernels (AMD); None where there is none of that name."""
+
     async def shut_down(self, id: str) -> None:
         """Nothing when it is gone."""
 

@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kernelhost import health, port_handlers, reports, session_handlers, terminal_handlers, upkeep_handlers
+from kernelhost import (
+    health,
+    nbextensions,
+    port_handlers,
+    reports,
+    session_handlers,
+    terminal_handlers,
+    upkeep_handlers,
+)
 from kernelhost.config import Config
 from kernelhost.confining import Walls
 from kernelhost.cors import Cors
@@ -77,6 +85,7 @@ def create_app(config: Config, end: Callable[[], None] = lambda: None, walls: Wa
             *reports.routes,
             *upkeep_handlers.routes,
             *port_handlers.routes,
+            *nbextensions.routes,
             *session_handlers.routes,
             *terminal_handlers.routes,
             *routes,

@@ -33,6 +33,7 @@ VIEWERS: dict[tuple[str, str], int] = {
     ("POST", "/api/notebooks/{id}/commands"): 400,
     ("POST", "/api/notebooks/{id}/ports"): 403,
     ("GET", "/api/notebooks/{id}/widgets/{sha256}"): 404,
+    ("GET", "/api/notebooks/{id}/widget-modules"): 404,
     ("GET", "/api/notebooks/{id}/runtime"): 403,
     ("GET", "/api/notebooks/{id}/runtime/usage"): 200,
     ("GET", "/api/notebooks/{id}/runs"): 200,

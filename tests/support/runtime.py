@@ -414,6 +414,9 @@ class FakeRuntime:
         await self.gateway.called("extend")
         self.gateway.find(id).stops_at = ""
 
+    async def widget_module(self, name: str) -> str | None:
+        return None
+
     async def shut_down(self, id: str) -> None:
         await self.gateway.called("shut_down")
         if kernel := self.gateway.kernels.pop(id, None):

@@ -315,7 +315,7 @@ function partsOf(id: string, found: Models): Parts {
 
 /** A widget's JavaScript from the kernel's environment; null when it has none of that name. */
 async function fetchModule(notebook: string, name: string): Promise<string | null> {
-  const url = `/api/notebooks/${encodeURIComponent(notebook)}/widget-modules/${encodeURIComponent(name)}`;
+  const url = `/api/notebooks/${encodeURIComponent(notebook)}/widget-modules?name=${encodeURIComponent(name)}`;
   const answer = await fetch(url).catch(() => null);
   return answer?.ok === true ? answer.text() : null;
 }
