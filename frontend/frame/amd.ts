@@ -7,7 +7,8 @@ import { libraryUrl } from "./libraries";
 import { loadLibrary } from "./load";
 
 const USES_AMD = /\brequire(?:js)?\s*(?:\(|\.config\b|\.undef\b|\[)|\bdefine\s*\(/;
-/** Scripts as long as this are libraries, which only look whether there is a loader. */
+/** A library's question whether there is a loader, which wants none. */
+const ASKS_FOR_AMD = /\btypeof\s+define\b[^;]{0,80}\bdefine\.amd\b/;
 const LIBRARY_LENGTH = 50_000;
 
 /** What `require([…])` finds without being told where. */
@@ -16,7 +17,11 @@ const MODULES = ["jquery", "plotly", "vega", "vega-lite", "vega-embed"] as const
 let isThere: Promise<void> | null = null;
 
 export function usesAmd(code: string): boolean {
-  return code.length < LIBRARY_LENGTH && USES_AMD.test(code);
+  return !isLibrary(code) && USES_AMD.test(code);
+}
+
+function isLibrary(code: string): boolean {
+  return code.length >= LIBRARY_LENGTH || ASKS_FOR_AMD.test(code);
 }
 
 /** Does nothing when the frame has a loader, ours or another's. */
@@ -59,5 +64,5 @@ function isLibraryRunning(): boolean {
   if (!(script instanceof HTMLScriptElement)) return false;
   // What the loader itself asked for carries its mark.
   if (script.src !== "") return !script.hasAttribute("data-requirecontext");
-  return script.text.length >= LIBRARY_LENGTH;
+  return isLibrary(script.text);
 }

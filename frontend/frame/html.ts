@@ -10,6 +10,8 @@ export async function insertHtml(parent: HTMLElement, html: string): Promise<voi
   template.innerHTML = html;
   explainFiles(template.content);
   localStyles(template.content);
+  for (const page of template.content.querySelectorAll("iframe:not([title])"))
+    page.setAttribute("title", "Embedded page");
   const scripts = [...template.content.querySelectorAll("script")];
   parent.append(template.content);
   await runScripts(scripts, parent);

@@ -120,8 +120,8 @@ const ROWS: Row[] = [
   { library: "jQuery", source: "HTML('<ul id=list></ul><script>$(\"#list\").append(`<li>${$.fn.jquery}</li>`); element.append($(\"<p>appended</p>\"))</script>')", drawn: "document.querySelector('#list li')?.textContent.startsWith('3.') && document.body.innerText.includes('appended')" },
   {
     library: "require.js",
-    source: "Javascript('require.config({paths: {}}); require([\"jquery\"], ($) => { $(element).append(`<p id=amd>${typeof define} ${define.amd !== undefined}</p>`) })')",
-    drawn: "document.getElementById('amd')?.textContent === 'function true'",
+    source: "Javascript('require.config({paths: {}}); require([\"jquery\"], ($) => { $(element).append(`<p id=amd>${define.amd !== undefined}</p>`) })')",
+    drawn: "document.getElementById('amd')?.textContent === 'true'",
   },
 ];
 

@@ -54,10 +54,11 @@ const CASES: Case[] = [
     name: "brings require.js on first sight, and hides it from libraries that set a global",
     outputs: [
       js("require(['jquery'], ($) => { $(element).append('<i id=amd>' + typeof define.amd + '</i>') })"),
+      html("<script>(function (root, make) { if (typeof define === 'function' && define.amd) define([], make); else root.small = make() })(this, () => 'global')</script><script>element.append('small is ' + small)</script>"),
       html("<script src='https://cdn.jsdelivr.net/npm/vega@6?noext'></script><script>element.append('vega is ' + typeof window.vega)</script>"),
       html("<script>const s = document.createElement('script'); s.onload = () => { document.getElementById('lite').textContent = typeof vegaLite }; s.src = 'https://cdn.jsdelivr.net/npm/vega-lite@6.4.1'; document.head.append(s)</script><u id=lite></u>"),
     ],
-    expression: "document.getElementById('amd')?.textContent === 'object' && document.body.innerText.includes('vega is object') && document.getElementById('lite').textContent === 'object'",
+    expression: "document.getElementById('amd')?.textContent === 'object' && document.body.innerText.includes('small is global') && document.body.innerText.includes('vega is object') && document.getElementById('lite').textContent === 'object'",
   },
   {
     name: "brings jQuery on first sight",

@@ -45,6 +45,7 @@ export class CellFrame {
   #mayKey = createRate(5, 1_000);
   #mayLog = createRate(10, 1_000);
   #mayReload = createRate(RELOADS_PER_MINUTE, 60_000);
+  #mayLoadAgain = createRate(2, 300_000);
   #items: FrameItem[] = [];
   #run = "";
   #isSettled = false;
@@ -249,7 +250,7 @@ export class CellFrame {
   #end(why: DocumentEnd): void {
     switch (why) {
       case "silent":
-        if (!this.host.onSilent(this)) this.stop("This output could not be loaded.", "Try again");
+        if (!this.host.onSilent(this)) this.#loadAgain();
         return;
       case "left":
         this.stop("Output removed: it tried to leave its frame.", "Draw again");
@@ -267,6 +268,16 @@ export class CellFrame {
         this.stop("Output stopped: it sent messages that make no sense.", "Draw again");
         return;
     }
+  }
+
+  /** A machine with much to do may need longer than we wait; the reader is told when the third try was no better. */
+  #loadAgain(): void {
+    if (!this.#mayLoadAgain(performance.now())) {
+      this.stop("This output could not be loaded.", "Try again");
+      return;
+    }
+    this.unmount();
+    if (this.isNear) this.mount();
   }
 
   /** The document loaded itself anew: its port is gone and its nonce used, so it starts over like any other. */
