@@ -1,7 +1,10 @@
 /** What actions do, on a real session and its server; the page is only taken notes of. */
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import * as Y from "yjs";
 import { ACTIONS, actionOf, disabledReason, perform } from "../actions.ts";
+import { hidesCode } from "../forms/code_view.ts";
+import { setCellMetadata } from "../notebook/edits.ts";
 import { sourcesOf } from "../notebook/peers.ts";
 import { cellOf, openNotebook, orderedIds } from "../notebook/schema.ts";
 import { type FakeBench, openFakeBench } from "./fake_bench.ts";
@@ -24,6 +27,57 @@ const selected = ({ session, view }: FakeBench): string[] =>
 const commands = ({ server }: FakeBench): unknown[] => server.commands.map(({ request: _request, ...rest }) => rest);
 const typeOf = (bench: FakeBench, at: number): string | undefined =>
   cellOf(bench.session.notebook, bench.idAt(at))?.type;
+
+describe("forms and outputs", () => {
+  test("a form begins with a title and a field, and gets more fields below the last", async () => {
+    const bench = await open(["print(1)"]);
+    perform("insert.formField", bench);
+    await expect.poll(() => sources(bench)).toEqual(['#@title Form\nname = "" #@param {type:"string"}\nprint(1)']);
+    perform("insert.formField", bench);
+    await expect
+      .poll(() => sources(bench))
+      .toEqual(['#@title Form\nname = "" #@param {type:"string"}\nname_2 = "" #@param {type:"string"}\nprint(1)']);
+    bench.session.undo.text(bench.idAt(0))?.undo();
+    expect(sources(bench)).toEqual(["print(1)"]);
+  });
+
+  test("a form stands without its code for everyone, and each sees the code who wants to", async () => {
+    const bench = await open(["#@title A\nx = 1 #@param", "y"]);
+    const code = (at: number): boolean =>
+      bench.view.getState().hiddenSources.has(bench.idAt(at)) !==
+      hidesCode(cellOf(bench.session.notebook, bench.idAt(at)));
+    expect(actionOf("cell.formOnly").checked?.(bench)).toBe(false);
+    perform("cell.formOnly", bench);
+    expect([actionOf("cell.formOnly").checked?.(bench), code(0), code(1)]).toEqual([true, true, false]);
+    perform("view.toggleSource", bench);
+    expect(code(0)).toBe(false);
+    perform("view.toggleAllSources", bench);
+    expect([code(0), code(1)]).toEqual([true, true]);
+    perform("view.toggleAllSources", bench);
+    expect([code(0), code(1)]).toEqual([false, false]);
+    perform("edit.undo", bench);
+    expect(actionOf("cell.formOnly").checked?.(bench)).toBe(false);
+    bench.select(1);
+    expect(disabledReason(actionOf("cell.formOnly"), bench)).toBe("the cell has no form");
+  });
+
+  test("how outputs are looked at is each person's own", async () => {
+    const bench = await open(["a"]);
+    expect(disabledReason(actionOf("view.scrollOutput"), bench)).toBe("the cell has no output");
+    const output = new Y.Map(Object.entries({ output_type: "error", ename: "E", evalue: "v", traceback: "[]" }));
+    bench.session.notebook.outputs.set(bench.idAt(0), Y.Array.from([output]));
+    const view = (): unknown => bench.view.getState().outputViews.get(bench.idAt(0));
+    perform("view.scrollOutput", bench);
+    expect(view()).toBe("scrolled");
+    perform("view.outputAsText", bench);
+    expect(view()).toBe("text");
+    perform("view.outputAsText", bench);
+    expect(view()).toBe(undefined);
+    setCellMetadata(bench.session.notebook, bench.idAt(0), "scrolled", true);
+    perform("view.scrollOutput", bench);
+    expect(view()).toBe("whole");
+  });
+});
 
 describe("cells", () => {
   test("insert beside the selection", async () => {

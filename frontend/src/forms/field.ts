@@ -188,7 +188,8 @@ function checkbox(): ControlView {
 
 function slider({ min, max, step }: Extract<Control, { kind: "slider" }>): ControlView {
   const input = element("input", { type: "range", min, max, step });
-  const shown = element("output", { class: "form-amount" });
+  // The slider says its value itself.
+  const shown = element("span", { class: "form-amount", "aria-hidden": "true" });
   const dom = element("div", { class: "form-slider" }, [input, shown]);
   let dragged = false;
   input.addEventListener("input", () => {
