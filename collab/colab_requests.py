@@ -58,7 +58,8 @@ class _Open:
 
 
 class ColabRequests:
-    """`is_running` says whether a msg_id is of what the kernel executes now; `spawn` gives a task to the Room."""
+    """`is_running` says whether a msg_id is of what the kernel executes now; `spawn` gives a task to the Room;
+    `shut_down` ends the kernel for a person."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class ColabRequests:
         secrets: Secrets | None,
         spawn: Callable[..., None],
         is_running: Callable[[str], bool],
+        shut_down: Callable[[User], None],
     ) -> None:
         self._room = room
         self._runtime = runtime
@@ -77,6 +79,7 @@ class ColabRequests:
         self._secrets = secrets
         self._spawn = spawn
         self._is_running = is_running
+        self._shut_down = shut_down
         self._askers: OrderedDict[str, Asker] = OrderedDict()  # by msg_id
         self._open: dict[int, _Open] = {}
         self._held: list[dict[str, object]] = []
@@ -181,6 +184,9 @@ class ColabRequests:
                 self._reply(request, {})
             case "register_snippets":
                 self._reply(request, {})
+            case "runtime.unassign":  # of our own package
+                self._reply(request, {})
+                self._shut_down(asker.user)
             case "request_auth":
                 self._fail(request, _NO_ACCOUNT)
             case "cell_display_stdin" | "cell_update_stdin" | "cell_remove_stdin":
