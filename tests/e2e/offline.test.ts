@@ -94,6 +94,14 @@ describe.each<BrowserName>(["chromium", "firefox"])("in %s", (name) => {
     await eventually("both in one", async () => (await sourceOf(page, 1)) === "one\ntwo\nthree in my sleep" && (await sourceOf(page, 2)) === "other by others");
     await saved(page);
     expect(await sources(server, notebook)).toEqual(["one\ntwo\nthree in my sleep", "other by others"]);
+
+    // Another tab does as well as the dialog.
+    await page.evaluate(() => fetch("/api/me/session", { method: "DELETE" }));
+    await button(page, "Sign in again");
+    const other = await another(page);
+    await other.goto(`${server.url}/?token=${server.token}`);
+    await saved(page);
+    await other.close();
     await page.close();
   });
 

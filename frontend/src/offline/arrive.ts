@@ -2,6 +2,7 @@
 import { ApiError, getMe, getNotebook, type Me, type NotebookInfo } from "../api.ts";
 import type { Recovered } from "../session/recovered.ts";
 import { forgetPerson, type KeptNotebook, keptNotebook, lastPerson, rememberPerson } from "./kept.ts";
+import { tellTabs } from "./tabs.ts";
 
 export type Person =
   | { readonly kind: "known"; readonly me: Me }
@@ -11,6 +12,8 @@ export type Person =
 export async function whoIsThis(): Promise<Person> {
   try {
     const me = await getMe();
+    // Tabs that were signed out wait for this.
+    if (lastPerson() === null) tellTabs("in");
     rememberPerson(me);
     return { kind: "known", me };
   } catch (error) {

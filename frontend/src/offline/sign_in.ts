@@ -1,6 +1,5 @@
 /** Signing in without leaving the page: by the address that the server printed, its token, or a link somebody sent. */
 import { whoIsThis } from "./arrive.ts";
-import { tellTabs } from "./tabs.ts";
 
 /** Where the server exchanges it for a session; null for what is neither. */
 export function signInPath(text: string): string | null {
@@ -29,7 +28,6 @@ export async function signIn(text: string): Promise<string | null> {
     return "The server could not be reached.";
   }
   if ((await whoIsThis()).kind !== "known") return "The browser did not keep the session; allow cookies for this page.";
-  tellTabs("in");
   return null;
 }
 

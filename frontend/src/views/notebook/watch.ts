@@ -4,6 +4,7 @@ import { actionOf, disabledReason } from "../../actions";
 import type { Workbench } from "../../actions/workbench";
 import { observeRun } from "../../notebook/observe";
 import { orderedIds, outputsOf, runOf } from "../../notebook/schema";
+import { forgetPerson } from "../../offline/kept";
 import { hearTabs } from "../../offline/tabs";
 import { wakeWithThePage } from "../../offline/waking";
 import { mention, mentionRun, warn } from "../shared/announcements";
@@ -88,6 +89,7 @@ export function watchSession(bench: Workbench): () => void {
       if (state.signedOut && !old.signedOut) {
         clearTimeout(losing);
         told = true;
+        forgetPerson(); // nothing opens without the server until somebody has signed in again
         warn("You are signed out. You can go on writing; sign in again to save it.");
       }
       if (state.runtime.status !== old.runtime.status) watchRunning();
