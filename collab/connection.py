@@ -98,7 +98,7 @@ class Connection:
         self._presence: dict[int, Presence] = {}
         self._comms = CommLane()
         self._work = asyncio.Event()
-        self._writing = False
+        self._clear = True  # nothing waits: what comes now may go out at once
         self._state_before_queue = b""
         self._behind_since: float | None = None
         self._lowered_at: float | None = None
@@ -237,11 +237,11 @@ class Connection:
             return
         self._queue.append(payload)  # goes before queued updates: nothing here depends on their order
         self._queued_bytes += len(payload)
-        self._work.set()
+        self._wake()
 
     def post_update(self, payload: bytes, frame: bytes, state_before: bytes) -> None:
         """An update that one diff from `state_before` would stand for, together with all that came after it."""
-        if self._ended is not None or self._behind_since is not None or self._sent_now(frame):
+        if self._sent_now(frame) or self._ended is not None or self._behind_since is not None:
             return
         if not self._updates:
             self._state_before_queue = state_before
@@ -251,20 +251,20 @@ class Connection:
             self._updates.clear()
             self._update_bytes = 0
             self._behind_since = asyncio.get_running_loop().time()
-        self._work.set()
+        self._wake()
 
     def post_presence(self, clients: Sequence[Presence], payload: bytes, frame: bytes) -> None:
         """Only the latest of each client is kept while the other side does not read."""
         if self._ended is not None or self._sent_now(frame):
             return
         self._presence.update({item.client: item for item in clients})
-        self._work.set()
+        self._wake()
 
     def post_comm(self, payload: bytes, frame: bytes | None = None) -> None:
         """A comm message, in the order of others; a slow reader gets a word in place of all that wait."""
         if self._ended is None and not self._sent_now(frame or websocket_frame(payload)):
             self._comms.add(payload)
-            self._work.set()
+            self._wake()
 
     def post_now(self, frame: bytes) -> None:
         """Something that may be missed: only for whoever takes it at once."""
@@ -291,7 +291,7 @@ class Connection:
 
     def _sent_now(self, frame: bytes) -> bool:
         """Whether it went out at once, or nowhere any more."""
-        if not self._idle:
+        if not self._clear:
             return False
         try:
             return self._socket.send_now(frame)
@@ -299,24 +299,22 @@ class Connection:
             self.close(CLOSE_BUSY, "")
             return True
 
-    @property
-    def _idle(self) -> bool:
-        return not (self._writing or self._queue or self._updates or self._comms or self._presence or self.behind)
+    def _wake(self) -> None:
+        self._clear = False
+        self._work.set()
 
     async def write(self) -> None:
         """The one task that writes what could not be written at once."""
         while True:
             await self._work.wait()
             self._work.clear()
-            self._writing = True
             try:
                 while payload := self._next():
                     await self._socket.send(payload)
             except OSError:
                 self.close(CLOSE_BUSY, "")
                 return
-            finally:
-                self._writing = False
+            self._clear = self._ended is None and not self.behind
             if self.behind and not self._catching_up and self.on_free is not None:
                 self._catching_up = True
                 self.on_free()
@@ -363,6 +361,7 @@ class Connection:
         """Ends `run`; the first reason counts."""
         if self._ended is None:
             self._ended = code, reason
+            self._clear = False
             self._scope.cancel()
 
     @property

@@ -1,7 +1,8 @@
 """One open Notebook: its Doc, Connections, presence and the way of every edit from a browser or the server to all.
 
-An edit is judged by the Gate, applied, committed, and only then sent on; acknowledged when it outlives a power cut.
-Commits under way gather the next batch by themselves. Built on YRoom without what it does wrong (crdt.md section 4); Executions belong to it.
+An edit is judged by the Gate, applied, committed, and only then sent on; it is acknowledged when it outlives a power
+cut. Commits under way gather the next batch by themselves. Built on YRoom without what it does wrong (crdt.md section
+4); Executions belong to it.
 """
 
 import asyncio
@@ -143,6 +144,8 @@ class Room(YRoom):
         self._failure = asyncio.Event()
         self._journal = Journal(notebook_id, epoch, store, doc.get_state(), growth)
         self._members: dict[Connection, _Member] = {}
+        self._held: set[Connection] = set()  # those of them whose answer or diff waits for a commit
+        self._marked: set[Connection] = set()  # and those who wrote what is not acknowledged yet
         self._presence = PresenceTable()
         self._news: dict[int, Presence] = {}
         self._news_arrived = asyncio.Event()
@@ -264,6 +267,8 @@ class Room(YRoom):
         finally:
             connection.on_free = None
             del self._members[connection]
+            self._held.discard(connection)
+            self._marked.discard(connection)
             self.clients.discard(connection)
             self._tell_presence(self._presence.leave(connection))
             if not self._members:
@@ -434,6 +439,7 @@ class Room(YRoom):
         if member.marks and member.marks[-1][1] == self._journal.applied:
             member.marks.pop()
         member.marks.append((connection.update_frames, self._journal.applied))
+        self._marked.add(connection)
 
     def _compare(self, connection: Connection, shown: Compare) -> None:
         """Under one state there is one text. Where a browser shows another, ours is what is in the log (U3)."""
@@ -490,16 +496,18 @@ class Room(YRoom):
             self.close_all(CLOSE_BUSY, "The notebook cannot be saved at the moment.")
 
     def _committed(self, batch: Batch) -> None:
-        for connection in self._members:
+        for connection in tuple(self._held):
             self._release(connection)
         self._send_batch(batch)
         self.touch()
 
     def _durable(self) -> None:
-        for connection, member in self._members.items():
-            covered = 0
+        for connection in tuple(self._marked):
+            member, covered = self._members[connection], 0
             while member.marks and member.marks[0][1] <= self._journal.durable:
                 covered = member.marks.popleft()[0]
+            if not member.marks:
+                self._marked.discard(connection)
             if covered:
                 self._acknowledge(connection, member, covered)
 
@@ -544,6 +552,7 @@ class Room(YRoom):
 
     def _release(self, connection: Connection) -> None:
         member = self._members[connection]
+        self._held.add(connection)
         if member.answer is not None and member.answer.number <= self._journal.committed:
             answer, member.answer = member.answer, None
             member.synced = True
@@ -551,6 +560,8 @@ class Room(YRoom):
         if member.catch_up is not None and member.catch_up.number <= self._journal.committed:
             diff, member.catch_up = member.catch_up, None
             connection.caught_up(diff.payload)
+        if member.answer is None and member.catch_up is None:
+            self._held.discard(connection)
 
     # -- presence -------------------------------------------------------------------------------------------------
 

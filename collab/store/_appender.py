@@ -16,13 +16,13 @@ from typing import Final, Protocol
 
 from collab.model import NotebookId
 from collab.store import _log
-from collab.store.store import LogEntry
+from collab.store.store import LogEntry, StoreError
 
 log = logging.getLogger(__name__)
 
 # A disk that stalls shall stall nobody but those who wait for it.
-_SLOW_S: Final = 0.05
-_PAUSE_S: Final = 2.0
+_SLOW_S: Final = 0.1
+_PAUSE_S: Final = 1.0
 _PAGES_BYTES: Final = 16 << 10  # about what the smallest append writes
 _sync_file: Final = getattr(os, "fdatasync", os.fsync)
 
@@ -51,12 +51,12 @@ class Appender:
             for append in appends:
                 _log.append(self._db, append.notebook, append.epoch, append.updates, now)
             self._db.execute("COMMIT")
-        except Exception as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        except (StoreError, sqlite3.Error, ValueError) as error:
             log.debug("An append goes the ordinary way", extra={"reason": str(error)})
             return False
         finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             if time.monotonic() - began > _SLOW_S:
                 self._not_before = time.monotonic() + _PAUSE_S
         self.written += sum(_PAGES_BYTES + sum(len(entry.data) for entry in append.updates) for append in appends)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 # A Room has one append under way at a time, so this bounds Rooms that wait, not edits.
 _MAX_WAITING: Final = 10_000
-_GATHER_S: Final = 0.01
+_GATHER_S: Final = 0.025
 _CHECKPOINT_BYTES: Final = 16 << 20
 
 _TROUBLES: Final = {
@@ -97,8 +97,7 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
         self._waiting.append(_Append(notebook, epoch, updates, done))
         if len(self._waiting) == 1:
             loop.call_soon(self._commit_at_once)
-        # Cancelling the caller leaves the append where it is, to be carried out.
-        await asyncio.shield(done)
+        await done  # cancelling the caller leaves the append where it is, to be carried out
 
     async def sync(self, hurry: bool = True) -> None:
         if self._closed:
@@ -110,7 +109,7 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
         if hurry:
             self._hurry.set()
         self._wake.set()
-        await asyncio.shield(done)
+        await done
 
     async def load(self, notebook: NotebookId) -> Log:
         return await self._database.read(lambda db: _log.load(db, notebook))
