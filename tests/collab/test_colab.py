@@ -20,6 +20,8 @@ SECRET = "correct-horse-battery-staple"
 # A cell for each test, by its id.
 CELLS = {
     "begin": (
+        "import sys, importlib.util\n"
+        "early = [name for name in sys.modules if name.startswith('google')]\n"
         "from google.colab import output, userdata, drive, _message, _frontend\n"
         "from IPython.display import JSON, HTML, display\n"
         "def echo(*args, **kwargs):\n    print('called')\n    return JSON([list(args), kwargs])\n"
@@ -27,6 +29,10 @@ CELLS = {
         "def ask():\n    return JSON(output.eval_js('inside'))\n"
         "for f in (echo, fail, ask): output.register_callback(f.__name__, f)\n"
         "owners = get_ipython().kernel.get_parent('shell')"
+    ),
+    "early": (
+        "spec = importlib.util.find_spec('google.colab')\n"
+        "print(early, 'google.colab' in str(get_ipython()), spec.origin.endswith('__init__.py'))"
     ),
     "eval": "print(output.eval_js('1 + 1'))",
     "error": "try: output.eval_js('x')\nexcept _message.MessageError as error: print(error)",
@@ -138,6 +144,10 @@ def guest(bench: Bench, role: str) -> Iterator[tuple[Watcher, str]]:
         yield tab, token
 
 
+def test_nothing_is_imported_before_it_is_used_and_code_can_tell_where_it_is(bench: Bench) -> None:
+    assert bench.ran("early") == "[] True True\n"
+
+
 def test_a_script_is_evaluated_by_the_tab_that_ran_the_cell_and_by_no_other(bench: Bench) -> None:
     with Watcher(bench.server.url, TOKEN, bench.id) as other, guest(bench, "viewer") as (viewer, _):
         bench.run("eval")
@@ -201,7 +211,7 @@ def test_g4_what_nobody_knows_is_refused_at_once(bench: Bench) -> None:
 def test_the_server_answers_what_needs_no_page(bench: Bench) -> None:
     lines = bench.ran("server").splitlines()
     assert lines == [
-        "['begin', 'eval'] from IPython.display import JSON, HTML, display",
+        "['begin', 'early'] early = [name for name in sys.modules if name.startswith('google')]",
         "",
         "A title.ipynb A title.ipynb",
         "{} {}",

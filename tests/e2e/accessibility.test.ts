@@ -119,6 +119,7 @@ describe.each([
     for (const [command, pane, content] of [
       ["Executed code", "Executed code", '[aria-label="Executed code"] pre'],
       ["Resources", "Resources", ".pane-body h3"],
+      ["Secrets", "Secrets", ".pane-body .button"],
     ] as const) {
       await choose(page, command);
       await eventually(`something in ${pane}`, () => page.$(`aside[aria-label="${pane}"] ${content}`));

@@ -6,6 +6,7 @@ import os
 import uuid
 
 from google.colab import output
+from google.colab.output import _publish
 
 _PIECE = 512 << 10
 _MAX_OPENED = 32
@@ -143,8 +144,6 @@ _opened = {}
 
 def download(filename):
     """The file is saved by the browser of who runs this."""
-    from IPython.display import Javascript, display
-
     if not os.path.exists(filename):
         raise FileNotFoundError(f"There is no file {filename}.")
     if not os.path.isfile(filename):
@@ -157,13 +156,7 @@ def download(filename):
         output.unregister_callback(old)
         _opened.pop(old).close()
     output.register_callback(id, lambda number: _piece(id, number))
-    arguments = ", ".join(map(json.dumps, (os.path.basename(filename), os.path.getsize(filename), id)))
-    display(
-        Javascript(
-            f"{_DOWNLOAD}({arguments}, window.element)"
-            ".catch((error) => window.element.append(String(error.message ?? error)));"
-        )
-    )
+    _publish.call(_DOWNLOAD, os.path.basename(filename), os.path.getsize(filename), id)
 
 
 def _piece(id, number):

@@ -1,7 +1,5 @@
 """A server that the kernel runs, shown in the page."""
 
-import json
-
 from google.colab.output import _publish
 
 _FRAME = """
@@ -30,16 +28,9 @@ _WINDOW = """
 
 def serve_kernel_port_as_iframe(port, path="/", width="100%", height="400", cache_in_notebook=False):
     """Shows what the server on this port of the runtime serves."""
-    _call(_FRAME, int(port), path, str(width), str(height), bool(cache_in_notebook))
+    _publish.call(_FRAME, int(port), path, str(width), str(height), bool(cache_in_notebook))
 
 
 def serve_kernel_port_as_window(port, path="/", anchor_text=None):
     """A link that opens it in a tab of its own."""
-    _call(_WINDOW, int(port), path, anchor_text or f"https://localhost:{int(port)}{path}")
-
-
-def _call(function, *args):
-    _publish.javascript(
-        f"{function}({', '.join(map(json.dumps, args))}, window.element)"
-        ".catch((error) => window.element.append(String(error.message ?? error)));"
-    )
+    _publish.call(_WINDOW, int(port), path, anchor_text or f"https://localhost:{int(port)}{path}")

@@ -27,3 +27,10 @@ def html(content):
     from IPython.display import HTML, display
 
     display(HTML(content))
+
+
+def call(function, *args):
+    """Calls an async function of JavaScript with these and the output's element, which says so when it fails."""
+    arguments = "".join(f"{json.dumps(arg)}, " for arg in args)
+    failed = "(error) => void element.appendChild(document.createTextNode(String(error.message ?? error)))"
+    javascript(f"((element) => {function}({arguments}element).catch({failed}))(window.element);")
