@@ -49,8 +49,12 @@ async def storm(server: Server, room: str, content: Content, people: int) -> Sto
 async def _timed(address: Address) -> tuple[Client, float]:
     began = time.perf_counter()
     client = await connect(address)
-    async with asyncio.timeout(_WITHIN_S):
-        there = await awaits_end(client)
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            there = await awaits_end(client)
+    except TimeoutError as error:
+        told = f"{client.received} bytes came" if client.synced.done() else "the server does not answer"
+        raise RuntimeError(f"The notebook is not there: {told}.") from error
     return client, 1000 * (there - began)
 
 
