@@ -74,6 +74,9 @@ export function guardFocus(frames: () => readonly CellFrame[], onAct: (frame: Ce
   window.addEventListener("blur", onBlur);
   return {
     acted(frame) {
+      const now = performance.now();
+      // From one frame to the next the focus goes without a blur of the page, which is blurred already.
+      if (focused() === frame && isUnderPointer(frame, now) && now - keyAt > USER_ACTION_MS) rightful = frame;
       if (frame === rightful && focused() === frame && isActive()) onAct(frame);
     },
     destroy() {
