@@ -41,6 +41,7 @@ function written(source: string, target: string, page = server.url): string {
 async function openAs(browser: Browser, role: (typeof ROLES)[number], notebook: string, url = server.url): Promise<Page> {
   const token = role === "author" ? server.token : (await server.api<{ token: string }>("POST", `/api/notebooks/${notebook}/links`, { role })).token;
   const page = await (await browser.createBrowserContext()).newPage();
+  page.setDefaultNavigationTimeout(60_000);
   await page.setViewport({ width: 1280, height: 6_000 });
   await page.evaluateOnNewDocument(() => {
     Object.assign(window, { __canary: null, __violations: [] as string[] });
@@ -53,6 +54,7 @@ async function openAs(browser: Browser, role: (typeof ROLES)[number], notebook: 
     void dialog.dismiss();
   });
   await page.goto(`${url}/n/${notebook}?${role === "author" ? "token" : "link"}=${token}`);
+  await eventually("the cells", () => page.$('[role="list"][aria-label="Cells"] > li'), 60_000);
   return page;
 }
 
@@ -71,7 +73,7 @@ async function arrived(page: Page, name: BrowserName, who: string, payloads: rea
         if (shows === "drawn") return height > 10 && !/Output (?:stopped|removed)/.test(text);
         return typeof shows === "number" ? height >= shows && height < shows + 20 : shows.test(text);
       },
-      30_000,
+      60_000,
     ).catch((error: unknown) => {
       throw new Error(`${who}: ${String(error)}; last: ${last}`);
     });
