@@ -243,7 +243,10 @@ def insert_cell(
         at = next((index for index, (_, id) in enumerate(ordered) if id == before), len(ordered))
         low = ordered[at - 1][0] if at else ""
         high = ordered[at][0] if at < len(ordered) else ""
-        cells[cell.id] = _entry(cell, between(low, high, rng))
+        key = between(low, high, rng)
+        cells[cell.id] = _entry(cell, key)
+        if not is_position(key):  # too long, as its neighbours' were almost
+            repair(doc, rng)
     return cell.id
 
 

@@ -218,7 +218,7 @@ CELLS = st.sampled_from([A, B, C, D])
 
 class Queue(RuleBasedStateMachine):
     """Everything that people, kernels and connections can do, in every order. A model that knows only what it was told
-    by actions follows what each cell's mark says."""
+    by actions follows what each cell's mark says, and what becomes of each run: it begins once or never, and ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -226,19 +226,28 @@ class Queue(RuleBasedStateMachine):
         self.requests = 0
         self.begun: list[Run] = []
         self.marks: dict[CellId, str] = {}
+        self.fates: dict[Run, str] = {}
 
     @initialize(life=st.sampled_from(["none", "finding"]), left=st.booleans())
     def begin(self, life: Any, left: bool) -> None:
         if life == "finding" and left:
             self.state = State("finding", run(A, 0), (run(B, 0),))
             self.marks = {A: "running", B: "queued"}
+            self.fates = {run(A, 0): "running", run(B, 0): "waiting"}
         else:
             self.state = State(life)
 
     def do(self, operation: Operation) -> None:
         before = self.state
         self.state, actions = apply(before, operation)
+        if isinstance(operation, RequestRun):
+            waited = {waiting.cell for waiting in before.waiting}
+            for asked in operation.runs:
+                if asked.cell not in waited:
+                    waited.add(asked.cell)
+                    self.fates[asked] = "waiting"
         for action in actions:
+            self.follow(action, isinstance(operation, RunDropped))
             match action:
                 case MarkQueued(run):
                     assert self.marks.get(run.cell) not in ("queued", "running")
@@ -262,6 +271,31 @@ class Queue(RuleBasedStateMachine):
                     assert (before.life, self.state.life) == ("ready", "restarting")
                 case StopKernel():
                     assert self.state.life == "none"
+
+    def follow(self, action: Action, dropped: bool) -> None:
+        match action:
+            case Execute(run):
+                self.move(run, "waiting", "running")
+            case MarkEnded(run, ran, _):
+                # A run that was dropped had begun in name only.
+                self.move(run, "running" if ran or dropped else "waiting", "ended")
+            case MarkAgain(cell, None):
+                (again,) = [run for run, fate in self.fates.items() if run.cell == cell and fate == "waiting"]
+                self.move(again, "waiting", "ended")
+
+    def move(self, run: Run, before: str, after: str) -> None:
+        assert self.fates[run] == before
+        self.fates[run] = after
+
+    def teardown(self) -> None:
+        """A kernel that comes up and lets every run end brings everything to its end."""
+        self.do(KernelReady())
+        for _ in range(len(self.fates) + 1):
+            if self.state.running is not None:
+                self.do(RunEnded(self.state.running.cell, "ok"))
+        assert (self.state.running, self.state.waiting) == (None, ())
+        assert set(self.fates.values()) <= {"ended"}
+        assert set(self.marks.values()) <= {"ended"}
 
     @rule(cells=st.lists(CELLS, min_size=1, max_size=5))
     def ask(self, cells: list[CellId]) -> None:
@@ -296,6 +330,10 @@ class Queue(RuleBasedStateMachine):
                 RequestShutDown("Bo"),
                 KernelReady(),
                 KernelLost("gone"),
+                KernelLost("never came", harmless=True),
+                KernelRestarts("It was restarted", "Bo"),
+                KernelRestarts("It was reset", "Bo", all_end=True),
+                KernelWaits("All GPUs are held.", 2),
                 ConnectionChanged(False),
                 ConnectionChanged(True),
             ]
@@ -315,6 +353,12 @@ class Queue(RuleBasedStateMachine):
         queued = {cell for cell, mark in self.marks.items() if mark == "queued"}
         assert running == ([self.state.running.cell] if self.state.running is not None else [])
         assert queued == {waiting.cell for waiting in self.state.waiting} - set(running)
+
+    @invariant()
+    def no_run_is_lost_or_doubled(self) -> None:
+        by_fate = {fate: {run for run, now in self.fates.items() if now == fate} for fate in ("waiting", "running")}
+        assert by_fate["waiting"] == set(self.state.waiting)
+        assert by_fate["running"] == ({self.state.running} if self.state.running is not None else set())
 
     @invariant()
     def a_cell_waits_at_most_once(self) -> None:

@@ -143,6 +143,15 @@ def test_s2_a_cell_fits_between_equal_keys() -> None:
     assert len({cell["position"] for cell in content(doc)["cells"].values()}) == 4
 
 
+def test_s2_a_cell_of_the_servers_beside_a_key_at_the_limit_gets_a_short_one() -> None:
+    doc = three()
+    roots(doc).cells["b"]["position"] = "z" * MAX_POSITION_CHARS
+    last = order(doc)[-1]
+    insert_cell(doc, NewCell(CellId("new"), "code"))
+    assert order(doc)[-2:] == [last, "new"]
+    assert all(is_position(value["position"]) for value in content(doc)["cells"].values())
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [("  My\n notebook\t ", "My notebook"), ("", "Untitled"), ("x" * 500, "x" * MAX_TITLE_CHARS), ("\ud800", "\ufffd")],
