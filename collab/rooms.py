@@ -192,7 +192,10 @@ class Rooms:
         except BaseException as error:
             if not _is_failure(error):
                 raise
-            log.exception("A room failed", extra={"notebook": id})
+            if _is_unsaved(error):
+                log.error("A room is given up, as it cannot be saved", extra={"notebook": id})
+            else:
+                log.exception("A room failed", extra={"notebook": id})
             live = _is_live(open.room)
         finally:
             if self._open.get(id) is open:
@@ -282,6 +285,13 @@ def _is_failure(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_failure(inner) for inner in error.exceptions)
     return isinstance(error, Exception) or notebook.is_panic(error)
+
+
+def _is_unsaved(error: BaseException) -> bool:
+    """The Journal has told the reason: it is the disk's, and where it was raised says nothing."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_unsaved(inner) for inner in error.exceptions)
+    return isinstance(error, StoreError)
 
 
 def _is_live(room: Room) -> bool:

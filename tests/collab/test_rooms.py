@@ -229,7 +229,7 @@ async def test_p4_a_panic_in_one_room_ends_neither_the_others_nor_the_server() -
         assert await house.source() == "one"
 
 
-async def test_d7_what_was_not_saved_comes_back_with_the_tabs_that_wrote_it() -> None:
+async def test_d7_what_was_not_saved_comes_back_with_the_tabs_that_wrote_it(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
     async with house.open() as tasks:
         tab = Tab()
@@ -240,6 +240,8 @@ async def test_d7_what_was_not_saved_comes_back_with_the_tabs_that_wrote_it() ->
         await eventually(lambda: tab.connection.ended is not None)
         assert tab.connection.ended == (CLOSE_BUSY, "The notebook cannot be saved at the moment.")
         await eventually(lambda: house.rooms.get(ID) is None)
+        assert "A room is given up, as it cannot be saved" in caplog.text
+        assert "Traceback" not in caplog.text
         house.store.trouble = ""
         back = Tab(user=tab.user)
         back.doc.apply_update(tab.doc.get_update())
