@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from collab import messages
+from collab import messages, notebook
 from collab.captures import Captured, Captures
 from collab.comm_asks import CommAsk, CommSent, ModelsWanted
 from collab.comm_throttle import Throttle, Waiting
@@ -22,7 +22,7 @@ from collab.model import CellId, User
 from collab.recorder import Recorder
 from collab.room import Room
 from collab.runtime import KernelMessage, Runtime
-from collab.widget_files import Saved, restore
+from collab.widget_files import Saved, restore, views_of
 from collab.widget_values import BadBuffers, Large, join, sane, split
 from collab.widgets import (
     WIDGET_TARGET,
@@ -85,7 +85,9 @@ class Comms:
         self._is_connected = False
         self._asked: OrderedDict[str, _Asked] = OrderedDict()
         self._owners: OrderedDict[str, Connection | None] = OrderedDict()  # comms of other targets
+        self._fetched: OrderedDict[str, None] = OrderedDict()
         self._control = ""
+        self._said: tuple[str, str] = ("", "")  # why something was refused, and of which message
         self._seq = 0
         self._due: dict[str, _Due] = {}
         self._shown_at: OrderedDict[str, float] = OrderedDict()
@@ -126,6 +128,7 @@ class Comms:
         self._throttle.forget()
         self._asked.clear()
         self._owners.clear()
+        self._fetched.clear()
         self.widgets.disconnect()
         self.changes += 1
         if was_live:
@@ -160,6 +163,8 @@ class Comms:
 
     def _models(self, ask: ModelsWanted) -> bytes:
         found = {id: self.widgets.models[id] for id in self.widgets.reachable(ask.models)}
+        missing = [id for id in ask.models if id not in found]
+        self._fetch(missing)
         parts = split({id: model.state for id, model in found.items()})
         models = {
             id: {
@@ -172,8 +177,18 @@ class Comms:
             for id, model in found.items()
         }
         header: dict[str, object] = {"type": "models", "request": ask.request, "seq": self._seq, "models": models}
-        header |= {"paths": parts.paths, "large": _named(parts.large), "missing": [*(set(ask.models) - found.keys())]}
+        header |= {"paths": parts.paths, "large": _named(parts.large), "missing": missing}
         return comm_frame(header, parts.buffers)
+
+    def _fetch(self, missing: Sequence[str]) -> None:
+        """What went to make room, the kernel may still have; each is asked for once."""
+        if not (self.is_live and self._is_connected):
+            return
+        for id in [id for id in missing if id not in self._fetched]:
+            self._fetched[id] = None
+            self._send("comm_msg", {"comm_id": id, "data": {"method": "request_state"}})
+        while len(self._fetched) > _MAX_ASKED:
+            self._fetched.popitem(last=False)
 
     def _take(self, sent: CommSent, connection: Connection) -> None:
         reason = self._why_not(sent)
@@ -198,7 +213,8 @@ class Comms:
         return ""
 
     def _pass_on(self, sent: CommSent, connection: Connection) -> None:
-        self._asked[sent.id] = _Asked(connection, sent.cell)
+        is_code = notebook.cell_type(self._room.doc, sent.cell) == "code"
+        self._asked[sent.id] = _Asked(connection, sent.cell if is_code else None)
         while len(self._asked) > _MAX_ASKED:
             self._asked.popitem(last=False)
         if sent.kind == "comm_msg" and sent.comm in self.widgets.models and sent.data.get("method") == "update":
@@ -287,6 +303,8 @@ class Comms:
                     self._follow(model.id, model.state)
                 self._tell_state()
         elif kind == "comm_open" and content.get("target_name") == WIDGET_TARGET:
+            if self.widgets.is_full:
+                self.widgets.make_room(views_of(self._room.doc))
             self._news(self.widgets.open(comm, fields, message.buffers))
             self._follow(comm, fields.get("state"))
         elif comm in self.widgets.models:
@@ -349,7 +367,8 @@ class Comms:
         self._owners.pop(comm, None)
         self._send("comm_close", {"comm_id": comm, "data": {}})
         cell = self._cell_of(message.parent_id)
-        if cell is not None:
+        said, self._said = self._said, (message.parent_id, reason)
+        if cell is not None and said != self._said:
             self._recorder.receive(cell, Stream("stderr", f"{reason}\n"))
 
     def _cell_of(self, parent: str) -> CellId | None:

@@ -44,7 +44,9 @@ class WidgetStore:
             changes = self._comms.changes
             if changes == self._saved or self._room.over:
                 return
-            saved, left_out = bounded(to_saved(self._comms.widgets, views_of(self._room.doc)))
+            views = views_of(self._room.doc)
+            self._comms.widgets.forget(views)
+            saved, left_out = bounded(to_saved(self._comms.widgets, views))
             content, session = to_bytes(saved), self._comms.session
             try:
                 sha256 = await to_thread.run_sync(self._blobs.put, content) if saved else ""

@@ -226,6 +226,16 @@ class Widgets:
         for id in [model.id for model in self.models.values() if not model.is_live and model.id not in kept]:
             self._drop(id)
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.models) >= self._max_models
+
+    def make_room(self, views: Iterable[str]) -> None:
+        """The older half goes of what these views do not reach: the kernel has it, and is asked when it is shown."""
+        kept = set(self.reachable(views))
+        for id in [id for id in list(self.models)[: self._max_models // 2] if id not in kept]:
+            self._drop(id)
+
     def reachable(self, views: Iterable[str]) -> list[str]:
         """These models and all that they name, directly or not; each once, in order of discovery."""
         found: dict[str, None] = {}

@@ -313,6 +313,18 @@ def test_tqdm_is_shown_at_most_twenty_times_a_second(served: Served) -> None:
         assert len(updates) <= took * 20 + 5
 
 
+def test_a_loop_may_make_more_widgets_than_are_kept_and_the_kernel_is_asked_for_those_that_went(served: Served) -> None:
+    source = (
+        "import ipywidgets as w\nfirst = w.Layout(width='7px')\n"
+        "for _ in range(10_001): w.Layout()\nprint(first.model_id)"
+    )
+    id = notebook(served, source)
+    with page_of(served, id) as ada:
+        run(served, ada, id)
+        first = text_of(served, id).strip()
+        ada.until_value(first, "width", lambda width: width == "7px")
+
+
 def test_malformed_comm_frames_end_their_socket(served: Served) -> None:
     id = notebook(served)
     with page_of(served, id) as ada:

@@ -245,6 +245,15 @@ def test_w8_what_a_dead_kernel_left_goes_when_nothing_shows_it() -> None:
     assert sorted(widgets.models) == ["box", "s"]
 
 
+def test_w9_the_older_half_makes_room_unless_something_shows_it() -> None:
+    widgets = Widgets(max_models=4)
+    for id in "abcd":
+        widgets.open(id, slider(), ())
+    assert widgets.is_full
+    widgets.make_room(["b"])
+    assert list(widgets.models) == ["b", "c", "d"]
+
+
 def test_w9_bounds() -> None:
     widgets = Widgets(max_models=2, max_bytes=200_000)
     widgets.open("a", slider(), ())
