@@ -52,13 +52,16 @@ def client_frame(payload: bytes) -> bytes:
 
 @dataclass(eq=False)
 class Client(asyncio.Protocol):
-    """`update` is what it heard in answer to its STEP1; `state` is what it says there that it has."""
+    """`update` is what it heard in answer to its STEP1; `state` is what it says there that it has; `there` is set when
+    `awaited` was in what came."""
 
     address: Address
     state: bytes = _NO_STATE
+    awaited: bytes = b""
     take: Take | None = None
     synced: asyncio.Future[float] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     ended: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    there: asyncio.Future[float] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     update: bytes = b""
     received: int = 0
     _transport: asyncio.Transport | None = None
@@ -150,6 +153,8 @@ class Client(asyncio.Protocol):
     def _message(self, message: bytes, now: float) -> None:
         if self.take is not None and (marks := self.pattern.findall(message)):
             self.take(now, marks)
+        if self.awaited and self.awaited in message and not self.there.done():
+            self.there.set_result(now)
         at = len(self.address.name)
         if message[at] != 0:
             return
@@ -188,15 +193,15 @@ class Client(asyncio.Protocol):
             self._transport.abort()
 
 
-async def connect(address: Address, state: bytes = _NO_STATE) -> Client:
+async def connect(address: Address, state: bytes = _NO_STATE, awaited: bytes = b"") -> Client:
     """On its way to be in sync: `synced` tells when it is."""
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(lambda: Client(address, state), "127.0.0.1", address.port)
+    _, client = await loop.create_connection(lambda: Client(address, state, awaited), "127.0.0.1", address.port)
     return client
 
 
-async def join(address: Address, state: bytes = _NO_STATE, within_s: float = 60.0) -> Client:
-    client = await connect(address, state)
+async def join(address: Address, awaited: bytes = b"", within_s: float = 60.0) -> Client:
+    client = await connect(address, awaited=awaited)
     async with asyncio.timeout(within_s):
         await client.synced
     return client

@@ -11,12 +11,11 @@ from typing import Any, Final
 from pycrdt import Doc, Text
 
 from bench.load.author import Schema, changes, put_cells
-from bench.load.client import Client, join, leave, mark
+from bench.load.client import join, leave, mark
 from bench.peers.document_servers import Server
 from collab.wire import sync_update
 
-END: Final = 9_999_999
-_END_MARK: Final = mark(END)[1:-1].encode()
+END: Final = mark(9_999_999)
 _WORDS: Final = ("data", "frame", "model", "train", "loss", "plot", "mean", "axis", "group", "value", "index", "score")
 _UNDER_WAY: Final = 200  # updates that were sent and not heard of yet
 _WITHIN_S: Final = 120.0
@@ -64,7 +63,7 @@ def history(schema: Schema, edits: int) -> Content:
 
 
 def _ended(doc: Doc[Any], schema: Schema, updates: list[bytes], rng: random.Random) -> Content:
-    updates.append(changes(doc, lambda: put_cells(doc, schema, [f"# {mark(END)}"], rng)))
+    updates.append(changes(doc, lambda: put_cells(doc, schema, [f"# {END}"], rng)))
     return Content(tuple(updates), doc.get_state())
 
 
@@ -73,28 +72,15 @@ def _source(rng: random.Random) -> str:
     return "\n".join(lines)
 
 
-def awaits_end(client: Client) -> "asyncio.Future[float]":
-    """When the end of the content was there."""
-    there: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-
-    def take(now: float, marks: list[bytes]) -> None:
-        if _END_MARK in marks and not there.done():
-            there.set_result(now)
-
-    client.take = take
-    return there
-
-
 async def fill(server: Server, room: str, content: Content) -> None:
     """Writes it through a socket, no faster than it is taken, until another person has all of it."""
     address = await asyncio.to_thread(server.address, room)
-    writer, reader = await join(address), await join(address)
-    there = awaits_end(reader)
+    writer, reader = await join(address), await join(address, END.encode())
     async with asyncio.timeout(_WITHIN_S):
         for number, update in enumerate(content.updates, 1):
             writer.send(sync_update(update))
             if number % _UNDER_WAY == 0:
                 await writer.caught_up(content.state)
-        await there
+        await reader.there
     await leave([writer, reader])
     await asyncio.sleep(server.settle_s)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from bench.load.client import Address, Client, connect, leave
-from bench.load.content import Content, awaits_end
+from bench.load.content import END, Content
 from bench.peers.document_servers import Server
 
 _WITHIN_S = 60.0
@@ -48,10 +48,10 @@ async def storm(server: Server, room: str, content: Content, people: int) -> Sto
 
 async def _timed(address: Address) -> tuple[Client, float]:
     began = time.perf_counter()
-    client = await connect(address)
+    client = await connect(address, awaited=END.encode())
     try:
         async with asyncio.timeout(_WITHIN_S):
-            there = await awaits_end(client)
+            there = await client.there
     except TimeoutError as error:
         told = f"{client.received} bytes came" if client.synced.done() else "the server does not answer"
         raise RuntimeError(f"The notebook is not there: {told}.") from error
@@ -60,8 +60,8 @@ async def _timed(address: Address) -> tuple[Client, float]:
 
 async def _all_at_once(address: Address, people: int, state: bytes) -> float:
     began = time.perf_counter()
-    clients = await asyncio.gather(*(connect(address, state) for _ in range(people)))
-    waiting = [client.synced if state != _NO_STATE else awaits_end(client) for client in clients]
+    clients = await asyncio.gather(*(connect(address, state, END.encode()) for _ in range(people)))
+    waiting = [client.synced if state != _NO_STATE else client.there for client in clients]
     async with asyncio.timeout(_WITHIN_S):
         last = max(await asyncio.gather(*waiting))
     await leave(clients)

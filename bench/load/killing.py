@@ -37,12 +37,8 @@ async def lost_by_kill(server: Server, number: int) -> bool:
     await leave([writer, reader])
     await server.kill()
     await server.start()
-    seen: list[bytes] = []
-    back = await join(await asyncio.to_thread(server.address, room))
-    back.take = lambda _now, marks: seen.extend(marks)
-    found = mark(number).encode() in back.update
-    if not found:
+    back = await join(await asyncio.to_thread(server.address, room), mark(number).encode())
+    if not back.there.done():
         await asyncio.sleep(_LATE_S)
-        found = mark(number)[1:-1].encode() in seen
     await leave([back])
-    return not found
+    return not back.there.done()
