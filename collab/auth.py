@@ -117,7 +117,8 @@ class Auth:
         return user
 
     async def sign_in(self, user: User) -> str:
-        """A new session's secret, for the cookie."""
+        """A new session's secret, for the cookie. Those that are over are forgotten."""
+        await self._store.forget_sessions(datetime.now(UTC) - SESSION)
         session = (_OWNERS if user.id == OWNER else "") + secrets.token_urlsafe(32)
         await self._store.add_session(self._session_hash(session), user.id)
         return session

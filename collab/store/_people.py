@@ -56,6 +56,10 @@ class SQLitePeople:
     async def end_session(self, token_hash: str) -> None:
         await self._db.write(lambda db: db.execute("DELETE FROM sessions WHERE token_hash = ?", (token_hash,)))
 
+    async def forget_sessions(self, before: datetime) -> None:
+        began = before.astimezone(UTC).isoformat(timespec="milliseconds")
+        await self._db.write(lambda db: db.execute("DELETE FROM sessions WHERE created <= ?", (began,)))
+
     async def grant(self, notebook: NotebookId, user: UserId, link: Link) -> None:
         await self._db.write(
             lambda db: db.execute(

@@ -205,6 +205,9 @@ class People(Protocol):
 
     async def end_session(self, token_hash: str) -> None: ...
 
+    async def forget_sessions(self, before: datetime) -> None:
+        """All that began by then."""
+
     async def grant(self, notebook: NotebookId, user: UserId, link: Link) -> None:
         """The link's role, for as long as the link lasts."""
 

@@ -767,6 +767,12 @@ async def test_people_and_their_sessions(store: SQLiteStore) -> None:
     await store.end_session("ended")
     assert await store.session_began("ended") is None
     assert await store.session_user("ended", since) is None
+    await store.forget_sessions(since)
+    assert await store.session_began("hash") == began
+    await store.add_session("old", ADA.id)
+    await store.forget_sessions(now + timedelta(hours=1))
+    assert await store.session_began("old") is None
+    await store.add_session("hash", ADA.id)
     with pytest.raises(StoreError):
         await store.add_session("hash", ADA.id)
     with pytest.raises(StoreError):
