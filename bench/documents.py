@@ -57,13 +57,13 @@ class Size:
     rooms: int = 200
     many_rooms: int = 1000
     cells: int = 1000
-    edits: int = 20_000
-    kills: int = 5
+    edits: int = 10_000
+    kills: int = 3
     saturation_start: float = 50
-    saturation_steps: int = 2
+    saturation_steps: int = 1
 
 
-FULL = Size(rounds=5, seconds=3.0)
+FULL = Size(rounds=5, seconds=2.0)
 QUICK = Size(1, 0.5, 4, 20, 6, 10, 3, 5, 20, 300, 1, 20, 0)
 
 
@@ -103,7 +103,7 @@ class Bench:
 
 async def measure_fan_out(bench: Bench) -> None:
     size = bench.size
-    kinds: Kinds = (Collab, YWebsocket, YLeveldb, Hocuspocus, Jupyter, Pycrdt)
+    kinds: Kinds = (Collab, YWebsocket, Hocuspocus, Jupyter, Pycrdt)
     for people, rate in ((size.people, size.rate), (size.crowd, size.crowd_rate)):
 
         async def measure(server: Server, number: int, people: int = people, rate: float = rate) -> dict[str, float]:
@@ -134,11 +134,11 @@ async def measure_saturation(bench: Bench) -> None:
     async def measure(server: Server, number: int) -> dict[str, float]:
         # The first round looks from below, the others from near where that ended.
         start = max(size.saturation_start, known.get(server.name, 0) / 3)
-        known[server.name] = await saturation(server, size.people, min(1.5, size.seconds), start, size.saturation_steps)
+        known[server.name] = await saturation(server, size.people, min(1.0, size.seconds), start, size.saturation_steps)
         return {"edits": known[server.name]}
 
     kinds: Kinds = (Collab, YWebsocket, Hocuspocus, Jupyter, Pycrdt)
-    found = await bench.alternate(kinds, min(3, size.rounds), measure)
+    found = await bench.alternate(kinds, min(2, size.rounds), measure)
     goals = (Goal(Hocuspocus.name, 2.5), Goal(Jupyter.name, 150))
     what = f"{size.people} people, p99 under 200 ms"
     bench.lines.append(Line(what, "edits/s", found["edits"], goals, more_is_better=True, places=0))
@@ -147,7 +147,7 @@ async def measure_saturation(bench: Bench) -> None:
 async def measure_rooms(bench: Bench) -> None:
     size = bench.size
     many: Kinds = (Collab, YLeveldb, Hocuspocus)
-    for count, kinds, rounds in ((size.rooms, STORED, 3), (size.many_rooms, many, 1)):
+    for count, kinds, rounds in ((size.rooms, STORED, 2), (size.many_rooms, many, 1)):
 
         async def measure(server: Server, number: int, count: int = count) -> dict[str, float]:
             took = await many_rooms(server, count, size.seconds)
