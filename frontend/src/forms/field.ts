@@ -46,7 +46,10 @@ export function createField(first: Field, commit: Commit): FieldView {
 
   const write = (isFinal: boolean): void => {
     if (refusal !== null) return;
-    const why = commit(field, control.read(), isFinal);
+    const value = control.read();
+    // Some keyboards bring a character beyond the basic plane in halves: it is written when it is whole.
+    if (!isFinal && typeof value === "string" && !value.isWellFormed()) return;
+    const why = commit(field, value, isFinal);
     say(why);
     if (why === null && isFinal) control.show(field, true);
   };
