@@ -3,6 +3,7 @@
  * `document.currentScript` set, what they expect of a notebook page brought before (`amd.ts`, `jquery.ts`).
  */
 import { guardDefine, provideAmd, usesAmd } from "./amd";
+import { TAB_SCRIPTS } from "./colab/tabs";
 import { provideJquery, usesJquery } from "./jquery";
 import { loadLibrary } from "./load";
 import { localCopy, localLibrary } from "./local_copies";
@@ -54,6 +55,7 @@ async function run(
     await loadLibrary("plotly");
     return;
   }
+  if (TAB_SCRIPTS.test(inert.getAttribute("src") ?? "")) return;
   const script = copyScript(inert);
   const isModule = inert.type.trim().toLowerCase() === "module";
   if (!script.hasAttribute("src") && !isModule) {

@@ -34,6 +34,7 @@ CELLS = {
         "spec = importlib.util.find_spec('google.colab')\n"
         "print(early, 'google.colab' in str(get_ipython()), spec.origin.endswith('__init__.py'))"
     ),
+    "session": "print(get_ipython().kernel.get_parent('shell')['header']['session'])",
     "eval": "print(output.eval_js('1 + 1'))",
     "error": "try: output.eval_js('x')\nexcept _message.MessageError as error: print(error)",
     "timeout": "try: output.eval_js('x', timeout_sec=0.2)\nexcept TimeoutError: print('timed out')",
@@ -146,6 +147,16 @@ def guest(bench: Bench, role: str) -> Iterator[tuple[Watcher, str]]:
 
 def test_nothing_is_imported_before_it_is_used_and_code_can_tell_where_it_is(bench: Bench) -> None:
     assert bench.ran("early") == "[] True True\n"
+
+
+def test_g1_each_tab_runs_code_in_a_session_of_its_own(bench: Bench) -> None:
+    first = bench.ran("session")
+    with Watcher(bench.server.url, TOKEN, bench.id) as other:
+        bench.run("session", other)
+        bench.tab.until(lambda: bench.tab.text("session") not in ("", first))
+    bench.tab.ended("session")
+    assert first.startswith("tab-")
+    assert bench.tab.text("session").startswith("tab-")
 
 
 def test_a_script_is_evaluated_by_the_tab_that_ran_the_cell_and_by_no_other(bench: Bench) -> None:

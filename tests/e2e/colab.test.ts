@@ -56,6 +56,10 @@ with output.to_footer_area(): print('at the foot')
 with output.use_tags('passing'): print('passing')
 output.clear(output_tags='passing')
 print('at the end')`,
+  saved: `display(HTML('''<script src="/nbextensions/google.colab/tabbar_main.min.js"></script><div id=bar></div>'''))
+display(Javascript('window.bar1 = colab_lib.createTabBar({location: "top", elementId: "bar", initialSelection: 0, tabNames: ["one", "<i>two</i>"]});'))
+display(Javascript('bar1.setSelectedTabIndex(1); google.colab.output.setActiveOutputArea(document.querySelector("#bar_content_1"))'))
+print('in two')`,
   line: `!cat`,
   comm: `def opened(comm, message):
     comm.send({'size': 2_500_000}, buffers=[bytes(range(250)) * 10_000])
@@ -250,6 +254,15 @@ describe.each(["chromium", "firefox"] as const)("a notebook written for Colab, i
     expect(await textOf(frame, "#output-footer")).toContain("at the foot");
     expect(await textOf(frame)).not.toMatch(/cleared|passing/);
     await screenshot(page, `colab-places-${browser}`);
+  });
+
+  it("shows tabs as Colab's own package makes them", async () => {
+    await run("saved");
+    const frame = await shows(page, "saved", "[role=tab]");
+    await says(frame, "in two", "#bar_content_1");
+    expect((await textOf(frame)).replace(/\s+/g, " ").trim()).toBe("one <i>two</i> in two");
+    await click(frame, "[role=tab]");
+    expect(await frame.$eval("#bar_content_1", (content) => (content as HTMLElement).hidden)).toBe(true);
   });
 
   it("types into a running command", async () => {

@@ -7,6 +7,7 @@ import { aliasElement } from "../element";
 import type { CreateFeature, FrameContext } from "../features";
 import type { FrameOutput } from "../protocol";
 import { type Calls, createCalls, toText } from "./calls";
+import { provideTabs } from "./tabs";
 
 const NO_ACCESS = "This output may not call the kernel. Run its cell, or click into the output first.";
 
@@ -28,6 +29,7 @@ export const colabFeature: CreateFeature = (context) => {
   const google: unknown = Reflect.get(window, "google");
   if (typeof google === "object" && google !== null) Object.assign(google, { colab });
   else Object.assign(window, { google: { colab } });
+  provideTabs(window);
   return {
     take(message) {
       switch (message.t) {
