@@ -28,7 +28,7 @@ TOKEN: Final = "bench-token-with-enough-letters"
 HERE: Final = Path(__file__).parent
 PYTHON: Final = HERE / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
 NODE_MODULES: Final = HERE / "node_modules"
-_START_S: Final = 60.0
+_START_S: Final = 180.0
 
 
 class NotInstalled(Exception):
