@@ -8,9 +8,11 @@ import { createOutbox, type Outbox } from "./frame_outbox";
 import { createMeter } from "./limits";
 import { frameUrl, type Placement, type Policy } from "./placement";
 
-// Frames of one site share a process: many at once, on a busy machine, take their time.
-const HELLO_WITHIN_MS = 15_000;
-const HELLO_AFTER_LOAD_MS = 1_000;
+// Frames of one site share a process: many at once, on a busy machine, take their time. One that cannot be reached at all
+// loads the browser's own error page.
+const HELLO_WITHIN_MS = 60_000;
+const HELLO_AFTER_LOAD_MS = 3_000;
+const HELLO_AFTER_LEAVING_MS = 1_000;
 
 /** No hello; another document in its place; its own document loaded again; too many messages; messages that are none. */
 export type DocumentEnd = "silent" | "left" | "reloaded" | "other version" | "flood" | "nonsense";
@@ -69,7 +71,7 @@ export function openDocument(options: DocumentOptions): FrameDocument {
     loads++;
     // A host that cannot be reached loads an error page, which says nothing; a reload says hello again, and silence
     // then means that the document went elsewhere.
-    if (loads > 1) timers.push(window.setTimeout(end, HELLO_AFTER_LOAD_MS, "left"));
+    if (loads > 1) timers.push(window.setTimeout(end, HELLO_AFTER_LEAVING_MS, "left"));
     else timers.push(window.setTimeout(endSilent, HELLO_AFTER_LOAD_MS));
   });
   const endSilent = (): void => {
