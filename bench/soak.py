@@ -94,6 +94,11 @@ class Server:
     data: Path
     traced: list[str] = field(default_factory=list)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the gateway is there, which starts with the first kernel."""
+        return (self.data / "gateway.json").is_file()
+
     async def ask(self) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -202,6 +207,8 @@ async def soak(
                     tasks.create_task(person.stay(began + seconds, min(VISIT_S, seconds / 5), PAUSE_S))
                 while loop.time() < began + seconds:
                     await asyncio.sleep(max(2.0, seconds / SAMPLES))
+                    if not ours.is_complete:
+                        continue
                     minute = (loop.time() - began) / 60
                     samples.append({"minute": minute} | await ours.sample(told))
                     if sys.stderr.isatty() or len(samples) % 20 == 0:
