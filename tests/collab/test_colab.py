@@ -353,8 +353,27 @@ def test_drive_holds_a_hundred_thousand_files(bench: Bench) -> None:
     assert bench.ran("drive", within_s=120).splitlines()[-1] == "100000 True"
 
 
+def test_the_runtime_is_given_back(bench: Bench) -> None:
+    """Before the last one, which needs another."""
+    bench.run("unassign")
+    bench.tab.until(lambda: bench.tab.runtime.get("status") == "none")
+    bench.tab.ended("unassign")
+    assert bench.tab.text("unassign") == ""
+    bench.ran("begin")
+
+
+def test_kernels_with_googles_own_package_are_asked_by_an_expression(bench: Bench) -> None:
+    """The last one: it takes our way from the kernel."""
+    bench.ran("google")
+    told = bench.invoke("it's", *HOSTILE, a=HOSTILE)
+    assert json.loads(told["data"])["application/json"] == [HOSTILE, {"a": HOSTILE}]
+    told = bench.invoke("nobody")
+    assert told["error"].startswith("ValueError: Function not found: ")
+
+
 def test_a_question_outlives_the_server(tmp_path: Path) -> None:
-    """The tab that comes back is asked again, and the kernel gets its answer."""
+    """The tab that comes back is asked again, and the kernel gets its answer. The last one in this file: the tab of the
+    others is not read meanwhile, and would be given up for it."""
     source = "from google.colab import output\nprint(output.eval_js('1'))"
     cell: dict[str, Any] = {
         "cell_type": "code",
@@ -378,21 +397,3 @@ def test_a_question_outlives_the_server(tmp_path: Path) -> None:
             after.reply(after.asked("eval"), 5)
             tab.ended("a")
             assert tab.text("a") == "5\n"
-
-
-def test_the_runtime_is_given_back(bench: Bench) -> None:
-    """Before the last one, which needs another."""
-    bench.run("unassign")
-    bench.tab.until(lambda: bench.tab.runtime.get("status") == "none")
-    bench.tab.ended("unassign")
-    assert bench.tab.text("unassign") == ""
-    bench.ran("begin")
-
-
-def test_kernels_with_googles_own_package_are_asked_by_an_expression(bench: Bench) -> None:
-    """The last one: it takes our way from the kernel."""
-    bench.ran("google")
-    told = bench.invoke("it's", *HOSTILE, a=HOSTILE)
-    assert json.loads(told["data"])["application/json"] == [HOSTILE, {"a": HOSTILE}]
-    told = bench.invoke("nobody")
-    assert told["error"].startswith("ValueError: Function not found: ")
