@@ -35,6 +35,6 @@ describe("[F1] a frame keeps its origin only where that is another site than the
 it("the address of a frame carries its policy, its nonce and whom to answer", () => {
   const placement = placeFrame("http://{label}.localhost:8888", LABEL, new URL("http://127.0.0.1:8888"));
   expect(frameUrl(placement, "stored", "n0", "http://127.0.0.1:8888")).toBe(
-    `http://${LABEL}.localhost:8888/_out/stored/frame.html#n0,http://127.0.0.1:8888`,
+    `http://${LABEL}.localhost:8888/_out/stored/frame.html?n0#n0,http://127.0.0.1:8888`,
   );
 });

@@ -43,6 +43,10 @@ function isAddress(host: string): boolean {
   return host.startsWith("[") || /^[0-9.]+$/.test(host);
 }
 
+/**
+ * An address of its own for each document: a browser's cache lets one request for an address wait for the one before,
+ * and twenty frames that open at once on a busy machine waited in line until the last gave up.
+ */
 export function frameUrl(placement: Placement, policy: Policy, nonce: string, pageOrigin: string): string {
-  return `${placement.origin}/_out/${policy}/frame.html#${nonce},${pageOrigin}`;
+  return `${placement.origin}/_out/${policy}/frame.html?${nonce}#${nonce},${pageOrigin}`;
 }
