@@ -32,19 +32,17 @@ print(name, kind, layers, rate, deep, day, extra)`;
 
 /** The control that has this label, in the form of cell `n`. */
 const field = (page: Page, n: number, label: string) =>
-  eventually(`the field ${label} of cell ${n}`, () =>
-    page
-      .evaluateHandle(
-        (title, name) => {
-          const form = document.querySelector(`[role="group"][aria-label="${title}"]`);
-          const found = [...(form?.querySelectorAll("label") ?? [])].find((item) => item.textContent === name);
-          return found?.control ?? null;
-        },
-        `Form of cell ${n}`,
-        label,
-      )
-      .then((handle) => handle.asElement()),
-  );
+  eventually(`the field ${label} of cell ${n}`, async () => {
+    const id = await page.evaluate(
+      (title, name) => {
+        const form = document.querySelector(`[role="group"][aria-label="${title}"]`);
+        return [...(form?.querySelectorAll("label") ?? [])].find((item) => item.textContent === name)?.htmlFor ?? "";
+      },
+      `Form of cell ${n}`,
+      label,
+    );
+    return id !== "" && page.$(`#${id}`);
+  });
 
 const valueOf = async (page: Page, n: number, label: string): Promise<string> =>
   (await field(page, n, label)).evaluate((input) => (input instanceof HTMLInputElement && input.type === "checkbox" ? String(input.checked) : ((input as HTMLInputElement).value ?? "")));
