@@ -144,7 +144,7 @@ def to_event(message: Mapping[str, object]) -> KernelEvent:
         case "comm_open" | "comm_msg" | "comm_close":
             return Comm(kind)
         case "comm_info_reply":
-            return CommInfo(tuple(_mapping(content.get("comms"))))
+            return CommInfo(tuple(_key(comm) for comm in _mapping(content.get("comms"))))
         case _:
             return Other(kind)
 

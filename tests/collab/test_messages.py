@@ -13,6 +13,8 @@ from pycrdt import Doc, Map
 
 from collab.messages import (
     Clear,
+    Comm,
+    CommInfo,
     Display,
     Failure,
     KernelEvent,
@@ -23,6 +25,7 @@ from collab.messages import (
     Started,
     Status,
     Stream,
+    Tags,
     bundle,
     message_id,
     parent_id,
@@ -78,6 +81,12 @@ def texts(event: KernelEvent) -> list[str]:
             return [status, ename, evalue]
         case Status(text) | Prompt(text) | Other(text):
             return [text]
+        case Comm(kind):
+            return [kind]
+        case CommInfo(comms):
+            return [*comms]
+        case Tags(add, remove):
+            return [*add, *remove]
         case Clear() | Started():
             return []
 
@@ -85,6 +94,9 @@ def texts(event: KernelEvent) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "content", "event"),
     [
+        ("comm_open", {"comm_id": "c"}, Comm("comm_open")),
+        ("comm_info_reply", {"comms": {"a": {}, "b": 5}}, CommInfo(("a", "b"))),
+        ("comm_info_reply", {"comms": 5}, CommInfo(())),
         ("stream", {"name": "stdout", "text": "a"}, Stream("stdout", "a")),
         ("stream", {"name": "stderr", "text": ["a\n", "b"]}, Stream("stderr", "a\nb")),
         ("stream", {"name": "stdlog", "text": 5}, Stream("stdout", "5")),
@@ -112,7 +124,7 @@ def texts(event: KernelEvent) -> list[str]:
         ("execute_reply", {"status": "ok", "execution_count": 2}, Reply("ok", 2, "", "")),
         ("execute_reply", {"status": "error", "ename": "E", "evalue": "v"}, Reply("error", None, "E", "v")),
         ("execute_reply", None, Reply("error", None, "", "")),
-        ("comm_open", {"data": {}}, Other("comm_open")),
+        ("something_else", {"data": {}}, Other("something_else")),
         (None, {}, Other("")),
     ],
 )

@@ -18,6 +18,7 @@ from pycrdt.websocket import YRoom
 from pycrdt.websocket.yutils import put_updates
 
 from collab import notebook
+from collab.comm_asks import CommSent, ModelsWanted
 from collab.commands import ROLE_FOR, Command, Compare, Interrupt
 from collab.connection import Connection
 from collab.events import Event, Notice, Refused
@@ -37,6 +38,7 @@ from collab.wire import (
     QUERY_AWARENESS,
     Presence,
     awareness,
+    comm_frame,
     sync_step1,
     sync_step2,
     sync_update,
@@ -265,6 +267,19 @@ async def test_w5_a_command_that_goes_wrong_on_the_server_is_refused_and_ends_no
         tab.command({"type": "interrupt", "request": 7})
         await tab.until(lambda: bool(tab.told("refused")))
         assert tab.connection.ended is None
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_w11_widgets_are_read_by_everyone_and_driven_by_who_may_run(role: Role) -> None:
+    runs = FakeRuns()
+    async with open_bench(runs=runs) as bench:
+        tab = await bench.join(Tab(role=role))
+        drive = {"type": "comm_msg", "comm": "s", "id": "m1", "cell": "a", "data": {"method": "update"}}
+        tab.socket.push(comm_frame(drive, (b"bytes",)))
+        tab.socket.push(comm_frame({"type": "models", "request": 1, "models": ["s"]}))
+        await eventually(lambda: any(isinstance(ask, ModelsWanted) for ask, _ in runs.comms))
+        driven = [ask for ask, _ in runs.comms if isinstance(ask, CommSent)]
+        assert (len(driven), tab.connection.ended) == (role >= Role.RUNNER, None)
 
 
 async def test_w5_what_goes_wrong_with_one_frame_ends_its_sender_only(monkeypatch: pytest.MonkeyPatch) -> None:

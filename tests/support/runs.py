@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 
 import anyio
 
+from collab.comm_asks import CommAsk
 from collab.commands import Command
+from collab.connection import Connection
 from collab.events import Event, QueueChanged, RuntimeChanged
 from collab.model import User
 from collab.room import CommandRefused
@@ -14,6 +16,7 @@ class FakeRuns:
     def __init__(self, live: bool = False) -> None:
         self.live = live
         self.requests: list[tuple[Command, User]] = []
+        self.comms: list[tuple[CommAsk, Connection]] = []
         self.refusal = ""
         self.error: BaseException | None = None
         self.serving = False
@@ -38,6 +41,18 @@ class FakeRuns:
         if self.refusal:
             raise CommandRefused(self.refusal)
         self.requests.append((command, user))
+
+    def comm(self, ask: CommAsk, connection: Connection) -> None:
+        self.comms.append((ask, connection))
+
+    async def widget_module(self, name: str) -> str | None:
+        return None
+
+    def large(self, sha256: str) -> bytes | None:
+        return None
+
+    async def settle(self) -> None:
+        pass
 
     def snapshot(self) -> Iterable[Event]:
         return RuntimeChanged("idle", "Python 3"), QueueChanged(())

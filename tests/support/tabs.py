@@ -14,6 +14,7 @@ from collab.model import CellId, Role, User, UserId
 from collab.notebook import NotebookDoc, cell_source, roots
 from collab.wire import (
     AWARENESS,
+    COMM,
     COMMAND,
     EVENT,
     STEP1,
@@ -125,6 +126,8 @@ class Tab:
             self.events.append(json.loads(payload[payload.index(b"{") :]))
         elif payload[0] == AWARENESS:
             self._see(payload)
+        elif payload[0] == COMM:
+            pass  # in `heard`
         else:
             self._sync(payload)
         self._news.set()
