@@ -245,6 +245,7 @@ def draw(samples: Sequence[dict[str, float]], title: str, file: Path) -> None:
     matplotlib.rcParams.update({"svg.fonttype": "none", "font.size": 8, "svg.hashsalt": "soak"})
     figure, axes = pyplot.subplots(3, 3, figsize=(9, 5.4), sharex=True, constrained_layout=True)
     figure.suptitle(title, fontsize=9)
+    samples = samples[:: max(1, len(samples) // 60)]
     minutes = [sample["minute"] for sample in samples]
     for measure, axis in zip(MEASURES, axes.flat, strict=True):
         values = [sample[measure.name] for sample in samples]
