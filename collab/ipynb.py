@@ -32,6 +32,8 @@ from collab.model import (
 )
 from collab.notebook import CELL_ID, SERVER_ORIGIN, NewCell, NotebookDoc, clean
 
+_TEXT_MIMES: Final = ("application/javascript", "image/svg+xml")  # which nbformat writes as lines, too
+
 Format: TypeAlias = Literal["ipynb", "py", "md", "html"]
 Content: TypeAlias = dict[str, Any]
 
@@ -439,10 +441,41 @@ def _output(entry: Any, get_blob: Callable[[str], bytes]) -> Content:
 
 def to_bytes(content: Content) -> bytes:
     """The file as nbformat writes it: sorted keys, one space of indent, text as lists of lines."""
-    import nbformat
-
-    text: str = nbformat.v4.writes(nbformat.from_dict(content))
+    metadata = {key: value for key, value in content["metadata"].items() if key not in _TRANSIENT}
+    file = content | {"metadata": metadata, "cells": [_cell_in_lines(cell) for cell in content["cells"]]}
+    text = json.dumps(file, ensure_ascii=False, indent=1, sort_keys=True, separators=(",", ": "))
     return f"{text}\n".encode()
+
+
+def _cell_in_lines(cell: Content) -> Content:
+    metadata = {key: value for key, value in cell["metadata"].items() if key != "trusted"}
+    lines = cell | {"metadata": metadata, "source": _in_lines(cell["source"])}
+    if "attachments" in cell:
+        lines["attachments"] = {name: _data_in_lines(data) for name, data in cell["attachments"].items()}
+    if cell["cell_type"] == "code":
+        lines["outputs"] = [_output_in_lines(output) for output in cell["outputs"]]
+    return lines
+
+
+def _output_in_lines(output: Content) -> Content:
+    match output["output_type"]:
+        case "stream":
+            return output | {"text": _in_lines(output["text"])}
+        case "execute_result" | "display_data":
+            return output | {"data": _data_in_lines(output.get("data", {}))}
+        case _:
+            return output
+
+
+def _data_in_lines(data: Content) -> Content:
+    return {
+        mime: _in_lines(value) if mime.startswith("text/") or mime in _TEXT_MIMES else value
+        for mime, value in data.items()
+    }
+
+
+def _in_lines(text: object) -> object:
+    return text.splitlines(True) if isinstance(text, str) else text
 
 
 # -- other formats ----------------------------------------------------------------------------------------------------
