@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import nbformat
 import pytest
 
+from collab.ipynb import to_bytes
 from tests.collab.serving import made
 from tests.collab.test_ipynb import normalised, without_ids
 
@@ -165,3 +167,9 @@ def test_all_of_them_can_be_taken_away(owner: httpx.Client, format: str) -> None
         answer = owner.get(f"/api/notebooks/{id}/export", params={"format": format})
         assert answer.status_code == 200
         assert answer.text.strip()
+
+
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
+def test_a_file_is_written_byte_for_byte_as_nbformat_writes_it(path: Path) -> None:
+    content = json.loads(json.dumps(nbformat.v4.reads(path.read_text())))
+    assert to_bytes(content) == f"{nbformat.v4.writes(nbformat.from_dict(content))}\n".encode()
