@@ -108,7 +108,14 @@ BAD: list[object] = [
     {"type": "inspect", "request": 1, "code": "x" * (commands.MAX_CODE_CHARS + 1), "cursor": 0},
     *(
         {"type": "invoke", "request": 3, "cell": "a", "name": "f", "args": args, "kwargs": kwargs}
-        for args, kwargs in (("[", "{}"), ("{}", "{}"), ("[]", "[]"), ("[NaN]", "{}"), ("[" * 100_000, "{}"), ([], "{}"))
+        for args, kwargs in (
+            ("[", "{}"),
+            ("{}", "{}"),
+            ("[]", "[]"),
+            ("[NaN]", "{}"),
+            ("[" * 100_000, "{}"),
+            ([], "{}"),
+        )
     ),
     {"type": "invoke", "request": 3, "cell": "a", "name": "f" * 1001, "args": "[]", "kwargs": "{}"},
     *({"type": "colab_reply", "reply": 1, "value": value} for value in (None, "", "[1", "NaN", "[" * 100_000, 3)),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -28,7 +29,7 @@ async def stored(folder: Path) -> AsyncIterator[SQLiteStore]:
             for id in (ADA, BO):
                 await store.save_user(User(id, id, "#112233", True))
             for notebook_id in (HERE, THERE):
-                doc: Doc[None] = Doc()
+                doc: Doc[Any] = Doc()
                 notebook.create(doc)
                 row = NotebookRow(notebook_id, "A title", 1, datetime.now(UTC))
                 await store.create(row, doc.get_update(), "")

@@ -371,7 +371,7 @@ async def test_t24_a_locked_database_refuses_and_takes_the_same_again_later(stor
     await store._database._writer.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(tmp_path / "collab.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="Another program keeps the server's database locked."):
+    with pytest.raises(StoreError, match=r"Another program keeps the server's database locked\."):
         await store.append(A, 1, [LogEntry("", b"second")])
     other.execute("ROLLBACK")
     other.close()
@@ -387,7 +387,7 @@ async def test_t24_a_full_disk_refuses_and_loses_nothing(store: SQLiteStore) -> 
 
     limit(1)(store._appender._db)
     await store._database._writer._execute(limit(1), store._database._writer._conn)  # type: ignore[no-untyped-call]
-    with pytest.raises(StoreError, match="The server's disk is full."):
+    with pytest.raises(StoreError, match=r"The server's disk is full\."):
         await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
     await store._database._writer._execute(limit(1 << 30), store._database._writer._conn)  # type: ignore[no-untyped-call]
     await store.append(A, 1, [LogEntry("", b"x" * 1_000_000)])
@@ -398,7 +398,7 @@ async def test_t24_data_that_may_not_be_written_is_named_and_taken_later(store: 
     await store.create(row(A), b"first", "")
     store._appender._db.execute("PRAGMA query_only = on")
     await store._database._writer.execute("PRAGMA query_only = on")
-    with pytest.raises(StoreError, match="The server may not write into its data folder."):
+    with pytest.raises(StoreError, match=r"The server may not write into its data folder\."):
         await store.append(A, 1, [LogEntry("", b"second")])
     await store._database._writer.execute("PRAGMA query_only = off")
     await store.append(A, 1, [LogEntry("", b"second")])
@@ -762,7 +762,8 @@ async def test_people_and_their_sessions(store: SQLiteStore) -> None:
     assert await store.session_user("hash", now + timedelta(hours=1)) is None
     assert await store.session_user("other", since) is None
     began = await store.session_began("hash")
-    assert began is not None and since < began < now + timedelta(minutes=1)
+    assert began is not None
+    assert since < began < now + timedelta(minutes=1)
     await store.add_session("ended", ADA.id)
     await store.end_session("ended")
     assert await store.session_began("ended") is None
