@@ -64,7 +64,7 @@ from collab.runtime import Kernel, KernelGone, KernelMessage, NoGpu, Runtime, Ru
 from collab.secrets import Secrets
 from collab.store.blobs import Blobs
 from collab.store.store import Store
-from collab.takeover import LeftRun, cell_of_run, read_heard, read_left
+from collab.takeover import Heard, LeftRun, cell_of_run, read_heard, read_left
 from collab.widget_store import WidgetStore
 
 log = logging.getLogger(__name__)
@@ -684,19 +684,22 @@ class Executions:
         if not kernel.keeps or left.session != kernel.session or not self._recorder.has_lost(cell):
             return
         try:
-            said = await self.runtime.history(kernel.id, left.id, read_heard(self._room.doc, kernel.session).cursor)
+            said = await self.runtime.history(kernel.id, left.id, self._heard(kernel).cursor)
         except KernelGone:
             return
         events = [messages.to_event({"header": message.header, "content": message.content}) for message in said or ()]
         if said is not None:
             self._recorder.restore(cell, [event for event in events if isinstance(event, OutputEvent)])
 
+    def _heard(self, kernel: Kernel) -> Heard:
+        return read_heard(self._room.doc, kernel.session, self._room.place)
+
     def _resume(self, kernel: Kernel) -> None:
         left = self._left.running
         if left is not None and (left.session != kernel.session or self._state.running is not left.run):
             self._do(rules.RunEnded(left.run.cell, _RESTARTED))
             left = None
-        heard = read_heard(self._room.doc, kernel.session)
+        heard = self._heard(kernel)
         for id, cell in heard.cells.items():
             self._flights.hear(id, cell)
         if left is not None:
@@ -706,7 +709,7 @@ class Executions:
             self.spawn(self._colab.resume, kernel.id, left.id, heard.cursor)
             self._history.begun(flight, kernel.name)
         self._connect(kernel, heard.cursor)
-        self._recorder.use(kernel.session, heard.newest, heard.cursor)
+        self._recorder.use(kernel.session, heard.cursor)
         self._comms.take_up(kernel.session)
         self._do(rules.KernelReady())
 

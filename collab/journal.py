@@ -65,16 +65,27 @@ class Batch:
 class Journal:
     """Numbers count updates: those applied to the Doc, those of them that are in the log and may be sent to people, and
     those that outlive a power cut and may be acknowledged. What the server wrote is sent only then, as nobody could
-    give it back (crdt.md N7)."""
+    give it back (crdt.md N7).
+
+    `place`, how far the kernel's messages have been dealt with, is kept beside the updates that came of them, and not
+    in the Doc: a field that is written each time is never small there."""
 
     def __init__(
-        self, notebook: NotebookId, epoch: int, store: UpdateLog, state: bytes, growth: Growth | None = None
+        self,
+        notebook: NotebookId,
+        epoch: int,
+        store: UpdateLog,
+        state: bytes,
+        growth: Growth | None = None,
+        place: str = "",
     ) -> None:
         self.growth = Growth() if growth is None else growth
         self.applied = 0
         self.committed = 0
         self.durable = 0
         self.pending_bytes = 0
+        self.place = place
+        self._new_place: str | None = None
         self._notebook = notebook
         self._epoch = epoch
         self._store = store
@@ -93,6 +104,11 @@ class Journal:
         self.applied += 1
         self.pending_bytes += len(update)
         self._entries.append(_Entry(self.applied, update, author))
+        self._work.set()
+
+    def move(self, place: str) -> None:
+        """Together with what was added since the last await."""
+        self.place = self._new_place = place
         self._work.set()
 
     async def wait(self) -> None:
@@ -120,7 +136,7 @@ class Journal:
                 while True:
                     await self._work.wait()
                     self._work.clear()
-                    while self._entries:
+                    while self._entries or self._new_place is not None:
                         await self._commit(state_now(), trouble, committed, durable)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -138,9 +154,13 @@ class Journal:
         durable: Callable[[], None],
     ) -> None:
         entries, self._entries = self._entries, []
+        place, self._new_place = self._new_place, None
+        if not entries:
+            await self._insist(lambda: self._store.append(self._notebook, self._epoch, [], place), trouble)
+            return
         batch = Batch(tuple(_parts(entries)), self._state)
         rows = [LogEntry("" if author is None else author.user.id, update) for author, update in batch.parts]
-        await self._insist(lambda: self._store.append(self._notebook, self._epoch, rows), trouble)
+        await self._insist(lambda: self._store.append(self._notebook, self._epoch, rows, place), trouble)
         by_server = any(author is None for author, _ in batch.parts)
         if by_server:
             await self._insist(self._store.sync, trouble)

@@ -1,7 +1,7 @@
 """What runs leave in the document: marks and outputs, in coalesced windows, Blobs before what names them.
 
-A mark and the outputs that belong to it are written in one transaction, so that after a crash `cursor` says exactly
-which message was the last to take effect.
+A mark and the outputs that belong to it are written in one transaction, and committed together with the Room's `place`,
+which says exactly which message was the last to take effect.
 """
 
 import json
@@ -22,6 +22,7 @@ from collab.outputs import OutputEvent, OutputWriter
 from collab.room import Room
 from collab.store.blobs import Blobs
 from collab.store.store import NoNotebook, Store, StoreError
+from collab.takeover import place_of
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _KEPT: Final = ("session", "started", "cursor")
 
 
 class Recorder:
-    """The mark of the newest run holds the cursor, whichever run a message was about."""
+    """A mark says which message was the last when its run began; the Room's `place`, which is now."""
 
     def __init__(self, room: Room, store: Store, blobs: Blobs) -> None:
         self._room = room
@@ -44,7 +45,6 @@ class Recorder:
         self._writer = OutputWriter(room.doc)
         self._marks: dict[CellId, dict[str, object]] = {}
         self._session = ""
-        self._newest: CellId | None = None
         self._cursor = ""
         self._passed = False
         self._stale: set[CellId] = set()
@@ -76,12 +76,12 @@ class Recorder:
         entry = notebook.roots(self._room.doc).runs.get(cell)
         return entry.get(key) if isinstance(entry, Map) else None
 
-    def use(self, session: str, newest: CellId | None = None, cursor: str = "") -> None:
-        """From now on messages are this kernel session's; `newest` and `cursor` are those of a server before."""
+    def use(self, session: str, cursor: str = "") -> None:
+        """From now on messages are this kernel session's; `cursor` is that of a server before."""
         if session != self._session:
             self._writer.forget_displays()
         self._session = session
-        self._newest, self._cursor, self._passed = newest, cursor, False
+        self._cursor, self._passed = cursor, False
 
     def passed(self, message: str) -> None:
         """Everything up to this iopub message has been dealt with."""
@@ -89,7 +89,6 @@ class Recorder:
 
     def begin(self, cell: CellId, **changes: object) -> None:
         """A run begins, with what its mark says of it."""
-        self._newest = cell
         self.mark(cell, **changes, session=self._session, cursor=self._cursor or None)
         self.expect(cell)
 
@@ -198,10 +197,9 @@ class Recorder:
             runs = notebook.roots(doc).runs
             for cell, changes in marks.items():
                 self._write_mark(runs, cell, changes)
-            holder = runs.get(self._newest) if self._newest is not None else None
-            if self._passed and isinstance(holder, Map):
-                holder["cursor"] = self._cursor
+        if self._passed:
             self._passed = False
+            self._room.move(place_of(self._session, self._cursor))
         hurry, self._hurry = self._hurry, anyio.Event()
         hurry.set()
         written, self._written = self._written, anyio.Event()

@@ -132,7 +132,13 @@ class _Member:
 
 class Room(YRoom):
     def __init__(
-        self, notebook_id: NotebookId, epoch: int, doc: NotebookDoc, store: UpdateLog, growth: Growth | None = None
+        self,
+        notebook_id: NotebookId,
+        epoch: int,
+        doc: NotebookDoc,
+        store: UpdateLog,
+        growth: Growth | None = None,
+        place: str = "",
     ) -> None:
         super().__init__(ydoc=doc, ystore=None)
         self.awareness.set_local_state(None)  # the library makes a state for the server itself
@@ -142,7 +148,7 @@ class Room(YRoom):
         self._begun = asyncio.Event()
         self._over = False
         self._failure = asyncio.Event()
-        self._journal = Journal(notebook_id, epoch, store, doc.get_state(), growth)
+        self._journal = Journal(notebook_id, epoch, store, doc.get_state(), growth, place)
         self._members: dict[Connection, _Member] = {}
         self._held: set[Connection] = set()  # those of them whose answer or diff waits for a commit
         self._marked: set[Connection] = set()  # and those who wrote what is not acknowledged yet
@@ -155,6 +161,15 @@ class Room(YRoom):
         self._origin: Connection | None = None  # reading a transaction's own origin in an observer fails (P9)
         self._full_answer: tuple[bytes, bytes] | None = None
         self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def place(self) -> str:
+        """How far a kernel's messages have been dealt with, in whatever form who deals with them writes it."""
+        return self._journal.place
+
+    def move(self, place: str) -> None:
+        """It is committed together with what was written to the Doc since the last await."""
+        self._journal.move(place)
 
     @property
     def doc(self) -> NotebookDoc:

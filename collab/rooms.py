@@ -148,7 +148,7 @@ class Rooms:
             if len(self._open) >= MAX_ROOMS:
                 await self._close_one()
             found = await self._store.load(id)
-            room = Room(id, found.epoch, await _doc_of(id, found.updates), self._store, Growth.of(found))
+            room = Room(id, found.epoch, await _doc_of(id, found.updates), self._store, Growth.of(found), found.place)
         if self._ending:
             raise StoreError("The server is being stopped.")
         room.runs = None if self._runs_of is None else self._runs_of(room)

@@ -48,11 +48,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was heard of one kernel session: cells by msg_id of their runs, the cell that ran last, and the last message
-    that took effect."""
+    """What was heard of one kernel session: cells by msg_id of their runs, and the last message that took effect."""
 
     cells: Mapping[str, CellId]
-    newest: CellId | None
     cursor: str
 
 
@@ -86,8 +84,14 @@ def read_left(doc: NotebookDoc, now: int) -> Left:
     return Left(left, waiting, tuple(cell for cell, _ in running[:-1]))
 
 
-def read_heard(doc: NotebookDoc, session: str) -> Heard:
-    """Also of marks that were cleared: they keep what this needs."""
+def place_of(session: str, cursor: str) -> str:
+    """For `read_heard`: the last message of this kernel session that has been dealt with."""
+    return json.dumps([session, cursor])
+
+
+def read_heard(doc: NotebookDoc, session: str, place: str = "") -> Heard:
+    """Also of marks that were cleared: they keep what this needs. `place` is newer than what the marks say, if it is of
+    this session."""
     with doc.transaction():
         runs = notebook.roots(doc).runs
         entries = {CellId(cell): entry for cell, entry in runs.items() if isinstance(entry, Map)}
@@ -99,7 +103,9 @@ def read_heard(doc: NotebookDoc, session: str) -> Heard:
         cells = {run_id(cell, at): cell for cell, at in started.items()}
         order = sorted(started, key=lambda cell: started[cell])
         cursors = [str(entries[cell]["cursor"]) for cell in order if entries[cell].get("cursor")]
-    return Heard(cells, order[-1] if order else None, cursors[-1] if cursors else "")
+    known = json.loads(place) if place else ["", ""]
+    cursor = known[1] if known[0] == session else (cursors[-1] if cursors else "")
+    return Heard(cells, cursor)
 
 
 def cell_of_run(id: str) -> CellId | None:

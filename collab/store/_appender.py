@@ -31,6 +31,7 @@ class Append(Protocol):
     notebook: NotebookId
     epoch: int
     updates: Sequence[LogEntry]
+    place: str | None
 
 
 class Appender:
@@ -49,7 +50,7 @@ class Appender:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for append in appends:
-                _log.append(self._db, append.notebook, append.epoch, append.updates, now)
+                _log.append(self._db, append.notebook, append.epoch, append.updates, append.place, now)
             self._db.execute("COMMIT")
         except (StoreError, sqlite3.Error, ValueError) as error:
             log.debug("An append goes the ordinary way", extra={"reason": str(error)})

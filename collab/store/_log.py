@@ -18,10 +18,18 @@ log = logging.getLogger(__name__)
 MAX_ENDS: Final = 5
 
 
-def append(db: sqlite3.Connection, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], now: str) -> None:
+def append(
+    db: sqlite3.Connection,
+    notebook: NotebookId,
+    epoch: int,
+    updates: Sequence[LogEntry],
+    place: str | None,
+    now: str,
+) -> None:
     row = db.execute(
-        "UPDATE notebooks SET seq = seq + ?, updated = ? WHERE id = ? AND epoch = ? RETURNING seq",
-        (len(updates), now, notebook, epoch),
+        "UPDATE notebooks SET seq = seq + ?1, updated = iif(?1, ?2, updated), place = coalesce(?3, place)"
+        " WHERE id = ?4 AND epoch = ?5 RETURNING seq",
+        (len(updates), now, place, notebook, epoch),
     ).fetchone()
     if row is None:
         raise NoNotebook("The notebook is gone.")
@@ -41,10 +49,10 @@ def load(db: sqlite3.Connection, notebook: NotebookId) -> Log:
 
 
 def _load(db: sqlite3.Connection, notebook: NotebookId) -> Log:
-    row = db.execute("SELECT epoch, seq FROM notebooks WHERE id = ?", (notebook,)).fetchone()
+    row = db.execute("SELECT epoch, seq, place FROM notebooks WHERE id = ?", (notebook,)).fetchone()
     if row is None:
         raise NoNotebook("The notebook is gone.")
-    epoch, last = row
+    epoch, last, place = row
     seq, snapshot = _snapshot(db, notebook, epoch)
     rows = db.execute(
         "SELECT seq, data FROM updates WHERE notebook = ? AND epoch = ? AND seq > ? ORDER BY seq",
@@ -53,7 +61,7 @@ def _load(db: sqlite3.Connection, notebook: NotebookId) -> Log:
     if [number for number, _ in rows] != list(range(seq + 1, last + 1)):
         raise StoreError("The notebook's log is damaged: updates are missing. Restore a backup.")
     updates = tuple(data for _, data in rows)
-    return Log(epoch, updates if snapshot is None else (snapshot, *updates), last, snapshot is not None)
+    return Log(epoch, updates if snapshot is None else (snapshot, *updates), last, snapshot is not None, place)
 
 
 def _snapshot(db: sqlite3.Connection, notebook: NotebookId, epoch: int) -> tuple[int, bytes | None]:

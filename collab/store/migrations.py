@@ -126,6 +126,9 @@ _STEPS: Final = (
         FOREIGN KEY (user, name) REFERENCES secrets (user, name) ON DELETE CASCADE
     ) STRICT;
     """,
+    """
+    ALTER TABLE notebooks ADD COLUMN place TEXT NOT NULL DEFAULT ''
+    """,
 )
 SCHEMA: Final = len(_STEPS)
 

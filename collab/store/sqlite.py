@@ -46,6 +46,7 @@ class _Append:
     notebook: NotebookId
     epoch: int
     updates: Sequence[LogEntry]
+    place: str | None
     done: asyncio.Future[None]
 
 
@@ -87,14 +88,16 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
         self._wake = asyncio.Event()
         self._closed = False
 
-    async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+    async def append(
+        self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], place: str | None = None
+    ) -> None:
         if self._closed:
             raise StoreError("The database is closed.")
         if len(self._waiting) >= _MAX_WAITING:
             raise StoreError("Too many notebooks wait to be saved.")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(_Append(notebook, epoch, updates, done))
+        self._waiting.append(_Append(notebook, epoch, updates, place, done))
         if len(self._waiting) == 1:
             loop.call_soon(self._commit_at_once)
         await done  # cancelling the caller leaves the append where it is, to be carried out
@@ -225,7 +228,7 @@ class SQLiteStore(SQLiteLibrary, SQLitePeople, SQLiteRuns, SQLiteSecrets):
 
         def change(db: sqlite3.Connection) -> None:
             for append in batch:
-                _log.append(db, append.notebook, append.epoch, append.updates, now)
+                _log.append(db, append.notebook, append.epoch, append.updates, append.place, now)
 
         try:
             await self._database.write(change)

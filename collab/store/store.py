@@ -34,12 +34,13 @@ class LogEntry:
 @dataclass(frozen=True, slots=True)
 class Log:
     """A Notebook's current epoch, oldest first: `updates` begin with the snapshot when there is one, which stands for
-    everything before it; `seq` is the number of the last of them."""
+    everything before it; `seq` is the number of the last of them. `place` is what was last appended with them."""
 
     epoch: int
     updates: tuple[bytes, ...]
     seq: int
     has_snapshot: bool = False
+    place: str = ""
 
     @property
     def snapshot_bytes(self) -> int:
@@ -101,10 +102,13 @@ class ExecutedRun:
 
 
 class UpdateLog(Protocol):
-    async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+    async def append(
+        self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], place: str | None = None
+    ) -> None:
         """Returns when the updates are committed: whoever opens the log finds them, also after this program was
         killed. A power cut may take them until `sync`. Calls that wait at the same time share one transaction.
 
+        `place` takes the place of the one before, in the same transaction as the updates; there may be none.
         Once begun it is carried out, even if the caller is cancelled. Raises StoreError.
         """
 

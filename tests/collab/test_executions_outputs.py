@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -113,6 +114,30 @@ async def test_a_room_closes_although_an_output_cannot_be_stored(
             kernel = server.gateway.only
             kernel.say("iopub", "display_data", kernel.log[-1].parent_id, {"data": {"text/html": LARGE}})
             await server.until(lambda: any(isinstance(event, CannotSave) for event in server.room.told))
+
+
+def shows(server: Server, text: str) -> bool:
+    return server.text("a") == text
+
+
+@pytest.mark.anyio
+async def test_a_cell_that_prints_slowly_leaves_its_text_in_the_document_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collab.recorder._WINDOW_S", 0.0)
+    async with bench(tmp_path, "print('up')\nwait('a')") as server:
+        server.run("a")
+        await server.until(lambda: server.text("a") == "up\n")
+        kernel, id = server.gateway.only, server.gateway.only.log[-1].parent_id
+        before = len(server.room.doc.get_update())
+        text = "up\n"
+        for number in range(300):
+            text += (line := f"line {number}\n")
+            kernel.say("iopub", "stream", id, {"name": "stdout", "text": line})
+            await server.until(partial(shows, server, text))
+        assert len(server.room.doc.get_update()) - before < len(text) + 300
+        server.gateway.release("a")
+        await server.ended("a")
 
 
 @pytest.mark.anyio

@@ -8,7 +8,7 @@ from collab import notebook
 from collab.execution import Run
 from collab.model import CellId, User, UserId
 from collab.notebook import NewCell
-from collab.takeover import Heard, Left, LeftRun, cell_of_run, read_heard, read_left, run_id
+from collab.takeover import Heard, Left, LeftRun, cell_of_run, place_of, read_heard, read_left, run_id
 
 A, B, C, D = (CellId(name) for name in "abcd")
 ADA = User(UserId("ada"), "Ada", "#777777", True)
@@ -65,7 +65,7 @@ def test_of_several_that_claim_to_run_the_last_one_does() -> None:
 def test_nothing_is_left_of_a_notebook_that_never_ran() -> None:
     doc = document(a={"state": "finished", "started": 5, "status": "imported"})
     assert read_left(doc, NOW) == Left(None, (), ())
-    assert read_heard(doc, "k:1") == Heard({}, None, "")
+    assert read_heard(doc, "k:1") == Heard({}, "")
 
 
 def test_the_newest_run_of_the_session_holds_the_last_message_even_when_it_was_cleared() -> None:
@@ -75,4 +75,10 @@ def test_the_newest_run_of_the_session_holds_the_last_message_even_when_it_was_c
     )
     notebook.roots(doc).runs["c"] = Map({"started": 20, "session": "k:1", "cursor": "m7"})
     notebook.roots(doc).runs["d"] = Map({"started": 30, "session": "k:1"})
-    assert read_heard(doc, "k:1") == Heard({"a.10": A, "c.20": C, "d.30": D}, D, "m7")
+    assert read_heard(doc, "k:1") == Heard({"a.10": A, "c.20": C, "d.30": D}, "m7")
+
+
+def test_the_place_beside_the_log_is_newer_than_any_mark_of_its_session() -> None:
+    doc = document(a={"state": "finished", "started": 10, "session": "k:1", "cursor": "m1"})
+    assert read_heard(doc, "k:1", place_of("k:1", "m9")).cursor == "m9"
+    assert read_heard(doc, "k:1", place_of("k:0", "m9")).cursor == "m1"

@@ -107,6 +107,22 @@ async def test_a_log_gives_back_what_was_appended_in_order(shelf: Shelf) -> None
     assert (log.epoch, log.updates) == (1, (b"first", b"second", b"\x00third", b"fourth"))
 
 
+async def test_a_place_is_kept_beside_the_updates_that_it_came_with(shelf: Shelf) -> None:
+    assert (await shelf.log.load(A)).place == ""
+    await shelf.log.append(A, 1, [LogEntry("", b"second")], "at 2")
+    await shelf.log.append(A, 1, [LogEntry("ada", b"third")])
+    assert (await shelf.log.load(A)).place == "at 2"
+    await shelf.log.append(A, 1, [], "at 3")
+    log = await shelf.log.load(A)
+    assert (log.place, log.updates, log.seq) == ("at 3", (b"first", b"second", b"third"), 3)
+    with pytest.raises(NoNotebook):
+        await shelf.log.append(A, 2, [LogEntry("", b"x")], "never")
+    await shelf.log.compact(A, 1, 2, b"packed")
+    assert (await shelf.log.load(A)).place == "at 3"
+    assert await shelf.log.rebase(A, 1, 3, b"end", b"start")
+    assert (await shelf.log.load(A)).place == "at 3"
+
+
 async def test_a_log_only_grows(shelf: Shelf) -> None:
     before = (await shelf.log.load(A)).updates
     for number in range(20):

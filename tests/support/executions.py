@@ -37,8 +37,8 @@ _numbers = count(1)
 class WitnessedRoom(Room):
     """Keeps what everyone was told."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
         self.told: list[Event] = []
         self.news = anyio.Event()
         self.watch(self.wake)
@@ -129,7 +129,7 @@ class Server:
 async def server_on(gateway: FakeGateway, database: Path, blobs: Blobs | None = None) -> AsyncIterator[Server]:
     async with open_sqlite(database) as store:
         found = await store.load(NOTEBOOK)
-        room = WitnessedRoom(NOTEBOOK, found.epoch, await load_doc(found.updates), store)
+        room = WitnessedRoom(NOTEBOOK, found.epoch, await load_doc(found.updates), store, place=found.place)
         server = Server(
             database, store, blobs or Blobs(database.parent / "blobs"), room, FakeRuntime(gateway, room.wake)
         )

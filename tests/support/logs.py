@@ -11,6 +11,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self._epochs: dict[NotebookId, int] = {}
         self._rows: dict[NotebookId, list[LogEntry]] = {}
+        self._places: dict[NotebookId, str] = {}
         self._snapshots: dict[NotebookId, list[tuple[int, bytes]]] = {}
         self._ends: dict[tuple[NotebookId, int], bytes] = {}
         self._open = asyncio.Event()
@@ -51,7 +52,9 @@ class MemoryLog:
 
     # -- store.UpdateLog ---------------------------------------------------------------------------------------------
 
-    async def append(self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry]) -> None:
+    async def append(
+        self, notebook: NotebookId, epoch: int, updates: Sequence[LogEntry], place: str | None = None
+    ) -> None:
         self.appends += 1
         await asyncio.sleep(0)
         await self._open.wait()
@@ -60,6 +63,8 @@ class MemoryLog:
         if self._epochs.get(notebook) != epoch:
             raise NoNotebook("The notebook is gone.")
         self._rows[notebook] += updates
+        if place is not None:
+            self._places[notebook] = place
 
     async def sync(self, hurry: bool = True) -> None:
         self.syncs += 1
@@ -76,11 +81,12 @@ class MemoryLog:
         if notebook not in self._epochs:
             raise NoNotebook("The notebook is gone.")
         rows = [entry.data for entry in self._rows[notebook]]
+        place = self._places.get(notebook, "")
         snapshots = self._snapshots.get(notebook)
         if snapshots:
             seq, snapshot = snapshots[-1]
-            return Log(self._epochs[notebook], (snapshot, *rows[seq:]), len(rows), True)
-        return Log(self._epochs[notebook], tuple(rows), len(rows))
+            return Log(self._epochs[notebook], (snapshot, *rows[seq:]), len(rows), True, place)
+        return Log(self._epochs[notebook], tuple(rows), len(rows), False, place)
 
     async def compact(self, notebook: NotebookId, epoch: int, seq: int, snapshot: bytes) -> None:
         await asyncio.sleep(0)
