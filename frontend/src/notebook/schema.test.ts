@@ -98,6 +98,7 @@ describe("run marks", () => {
       session: "k:1",
       status: "",
       prompt: '{"text":"Name? ","password":true}',
+      stale: true,
     };
     nb.runs.set("c", new Y.Map(Object.entries(fields)));
     expect(runOf(nb, "c")).toEqual({
@@ -112,6 +113,7 @@ describe("run marks", () => {
       session: "k:1",
       status: "",
       prompt: { text: "Name? ", password: true },
+      isStale: true,
     });
   });
 
