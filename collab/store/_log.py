@@ -82,14 +82,14 @@ def compact(db: sqlite3.Connection, notebook: NotebookId, epoch: int, seq: int, 
         raise NoNotebook("The notebook is gone.")
     place = notebook, epoch
     (newest,) = db.execute("SELECT max(seq) FROM snapshots WHERE notebook = ? AND epoch = ?", place).fetchone()
-    before = newest or 0
-    if not before < seq <= found[0]:
+    if not (newest or 0) < seq <= found[0]:
         return
+    before, _ = _snapshot(db, notebook, epoch)  # one that is damaged stands for nothing
     db.execute(
         "INSERT INTO snapshots (notebook, epoch, seq, data, sha256, at) VALUES (?, ?, ?, ?, ?, ?)",
         (*place, seq, snapshot, _hash(snapshot), now),
     )
-    db.execute("DELETE FROM snapshots WHERE notebook = ? AND epoch = ? AND seq < ?", (*place, before))
+    db.execute("DELETE FROM snapshots WHERE notebook = ? AND epoch = ? AND seq NOT IN (?, ?)", (*place, before, seq))
     db.execute("DELETE FROM updates WHERE notebook = ? AND epoch = ? AND seq <= ?", (*place, before))
 
 

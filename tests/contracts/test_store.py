@@ -872,6 +872,17 @@ async def test_g2_a_damaged_snapshot_is_replaced_by_the_one_before_it_and_loses_
         await store.load(A)
 
 
+async def test_g2_what_stands_beside_a_new_snapshot_is_the_last_that_is_whole(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    await compacted(store)
+    damage(tmp_path, "UPDATE snapshots SET data = x'00' WHERE seq = 4")
+    await store.compact(A, 1, 5, b"12345")
+    assert (await store.load(A)).updates == (b"12345",)
+    damage(tmp_path, "UPDATE snapshots SET data = x'00' WHERE seq = 5")
+    assert (await store.load(A)).updates == (b"12", b"3", b"4", b"5")
+
+
 async def test_a_hole_in_the_log_is_noticed(store: SQLiteStore, tmp_path: Path) -> None:
     await compacted(store)
     damage(tmp_path, "DELETE FROM updates WHERE seq = 5")
