@@ -248,6 +248,16 @@ describe("copies", () => {
     expect(new Set(ids(nb)).size).toBe(5);
   });
 
+  test("a copy has none of Colab's id of the cell", () => {
+    const nb = fresh();
+    const id = insertCell(nb, { type: "code", source: "x" });
+    setCellMetadata(nb, id, "id", "colab-id");
+    setCellMetadata(nb, id, "tags", ["a"]);
+    const [copy = ""] = duplicateCells(nb, [id]);
+    expect([...(cellOf(nb, copy)?.metadata.keys() ?? [])]).toEqual(["tags"]);
+    expect(cellOf(nb, id)?.metadata.get("id")).toBe('"colab-id"');
+  });
+
   test("pasted twice are two", () => {
     const nb = notebookOf("a");
     const copied = copyCells(nb, ids(nb));

@@ -189,7 +189,8 @@ function sharedCell(data: CellData, position: string): Y.Map<unknown> {
   cell.set("type", data.type);
   cell.set("source", new Y.Text(data.source.toWellFormed().replace(/\r\n?/g, "\n")));
   cell.set("position", position);
-  cell.set("metadata", new Y.Map(Object.entries(data.metadata)));
+  // Colab's own id of a cell belongs to that one.
+  cell.set("metadata", new Y.Map(Object.entries(data.metadata).filter(([key]) => key !== "id")));
   cell.set("attachments", new Y.Map(Object.entries(data.attachments)));
   return cell;
 }
