@@ -432,11 +432,20 @@ def _output(entry: Any, get_blob: Callable[[str], bytes]) -> Content:
             content = _blob(named, get_blob)
             if content is not None:
                 data[mime] = _blob_value(mime, content, named.get("written"))
-        output |= {"data": data, "metadata": _object(_string(entry.get("metadata")))}
+        output |= {"data": data, "metadata": _without_key(_object(_string(entry.get("metadata"))))}
         if kind == "execute_result":
             count = entry.get("count")
             output["execution_count"] = int(count) if isinstance(count, (int, float)) else None
     return output
+
+
+def _without_key(metadata: Content) -> Content:
+    """A DataFrame's key is one in the kernel that showed it, and means nothing in a file."""
+    ours = metadata.get("collab")
+    if not isinstance(ours, dict) or "table" not in ours:
+        return metadata
+    rest = {key: value for key, value in ours.items() if key != "table"}
+    return {key: value for key, value in metadata.items() if key != "collab"} | ({"collab": rest} if rest else {})
 
 
 def to_bytes(content: Content) -> bytes:

@@ -387,6 +387,19 @@ def test_one_transaction() -> None:
     assert len(events) == 1
 
 
+@pytest.mark.parametrize(
+    ("metadata", "wanted"),
+    [
+        ({"collab": {"table": "table-1"}}, {}),
+        ({"collab": {"table": "table-1", "x": 1}, "y": 2}, {"collab": {"x": 1}, "y": 2}),
+        ({"collab": "table"}, {"collab": "table"}),
+    ],
+)
+def test_a_dataframe_leaves_its_key_in_the_kernel_behind(metadata: Content, wanted: Content) -> None:
+    value = there_and_back(with_outputs(display({"text/html": "<table>"}, metadata=metadata)))
+    assert value["cells"][0]["outputs"][0]["metadata"] == wanted
+
+
 def test_large_values_are_blobs() -> None:
     store = Store()
     doc = imported(with_outputs(display({"image/png": HUGE_PNG, "text/html": "é" * 40_000, "text/plain": "x"})), store)
