@@ -152,7 +152,7 @@ it("what is announced while a dialog is open is announced inside it: the rest of
   await choose(page, "Keyboard shortcuts");
   await eventually("the dialog", () => page.$("dialog[open]"));
   await press(other, "Run cell 4");
-  await eventually("it is heard in the dialog", () => page.$eval('dialog[open] [data-live="runs"]', (region) => region.textContent?.startsWith("Cell 4 finished")));
+  await eventually("it is heard in the dialog", () => page.$eval('dialog[open] [data-live="runs"]', (region) => region.textContent?.startsWith("Cell 4: output ready, finished")));
   await Promise.all([page.close(), other.close()]);
 });
 
