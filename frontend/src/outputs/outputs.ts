@@ -14,6 +14,7 @@ import type { FrameItem } from "./frame_item";
 import { blobUrl, type Frames } from "./frames";
 import { chooseMime, isRaster, needsFrame } from "./mimes";
 import { mayNeedPrelude, preludeOf } from "./preludes";
+import { isStillnessWanted } from "./stillness";
 
 const HOLD_AFTER_RUN_MS = 1_500;
 const HIDDEN_UPDATE_MS = 250;
@@ -146,7 +147,8 @@ export function mountOutputs({ parent, session, cellId, frames }: OutputsOptions
 
   /** After a quiet time as soon as the document is whole, so that the next frame shows it; else once a frame. */
   const plan = (): void => {
-    planned ??= performance.now() - updatedAt > QUIET_MS ? atOnce(update) : nextFrame(update);
+    const isQuiet = performance.now() - updatedAt > QUIET_MS && !isStillnessWanted();
+    planned ??= isQuiet ? atOnce(update) : nextFrame(update);
   };
 
   const unsubscribe = [

@@ -4,6 +4,7 @@
  * between aiming and pressing, and a press that ends beside it is no click. So the page is anchored to the pointer while
  * that is in a gutter. The scrolling of people is left alone.
  */
+import { wantStillness } from "../../outputs/stillness";
 
 export function mountSteady(list: HTMLElement): () => void {
   const root = document.documentElement;
@@ -14,15 +15,19 @@ export function mountSteady(list: HTMLElement): () => void {
 
   const release = (): void => {
     held = null;
+    wantStillness(false);
     root.style.removeProperty("overflow-anchor");
   };
 
   const over = (event: PointerEvent): void => {
-    const gutter = event.target instanceof Element ? event.target.closest(".cell-gutter") : null;
+    // Outputs may have grown since the last frame, and the pointer come to be over something else by that alone.
+    settle();
+    const gutter = document.elementFromPoint(event.clientX, event.clientY)?.closest(".cell-gutter") ?? null;
     if (gutter === (held?.dom ?? null)) return;
     release();
     if (gutter === null) return;
     held = { dom: gutter, place: placeOf(gutter) };
+    wantStillness(true);
     root.style.setProperty("overflow-anchor", "none");
   };
 
