@@ -46,6 +46,7 @@ class Gateway:
         self._folder = folder
         self._fixed = fixed
         self._flags = flags
+        self._starting: Address | None = None  # a process that has not said yet where it is
         self._lock = asyncio.Lock()
 
     @property
@@ -73,12 +74,16 @@ class Gateway:
 
     async def stop(self) -> None:
         """Ends our gateway and its kernels, if there is one."""
-        found = None if self._fixed is not None else self._read()
-        if found is None:
+        if self._fixed is not None:
             return
+        for gateway in (self._read(), self._starting):
+            if gateway is not None:
+                await self._stop(gateway)
+
+    async def _stop(self, gateway: Address) -> None:
         with anyio.move_on_after(_STOP_WITHIN_S):
-            await _end(found, signal.SIGINT)  # with SIGTERM its kernels would outlive it
-        await _end(found, signal.SIGKILL)
+            await _end(gateway, signal.SIGINT)  # with SIGTERM its kernels would outlive it
+        await _end(gateway, signal.SIGKILL)
 
     @property
     def _state(self) -> Path:
@@ -113,6 +118,7 @@ class Gateway:
             pid = _spawn(self._folder, self._state, log_file, self._flags)
         except OSError as error:
             raise NoGateway(f"The kernel gateway cannot be started: {error.strerror}.") from error
+        spawned = self._starting = Address("", "", pid, (_stat(pid) or [""] * 20)[19])
         failed = NoGateway(f"The kernel gateway did not start; {log_file.name} in the data folder says why.")
         deadline = anyio.current_time() + _START_WITHIN_S
         while anyio.current_time() < deadline:
@@ -120,11 +126,13 @@ class Gateway:
             # ended then. Nor is a file taken away: it may be of that one.
             if (found := self._read()) is not None and _is_running(found):
                 await self._check(found)
+                self._starting = None
                 return found
-            if not _is_running(Address("", "", pid)):
+            if not _is_running(spawned):
                 deadline = min(deadline, anyio.current_time() + _ANSWER_WITHIN_S)
             await anyio.sleep(_LOOK_EVERY_S)
-        await _end(Address("", "", pid), signal.SIGKILL)
+        await _end(spawned, signal.SIGKILL)
+        self._starting = None
         raise failed
 
 

@@ -79,6 +79,20 @@ def test_a_gateway_is_started_apart_from_us_and_with_no_secret_in_sight(
     asyncio.run(test())
 
 
+def test_one_that_is_just_being_started_is_ended_too(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with supervised(tmp_path) as (gateway, _):
+            starting = asyncio.create_task(gateway.address())
+            while not gateways_of(tmp_path):
+                await asyncio.sleep(0)
+            assert not (tmp_path / "gateway.json").exists()  # it has not said where it is
+            starting.cancel()
+            await gateway.stop()
+            assert gateways_of(tmp_path) == []
+
+    asyncio.run(test())
+
+
 STARTER = """
 import asyncio, httpx, json, os, pathlib, sys
 from collab.gateway import Gateway
