@@ -83,7 +83,7 @@ def test_one_that_is_just_being_started_is_ended_too(tmp_path: Path) -> None:
     async def test() -> None:
         async with supervised(tmp_path) as (gateway, _):
             starting = asyncio.create_task(gateway.address())
-            while not gateways_of(tmp_path):
+            while not gateways_of(tmp_path):  # noqa: ASYNC110 - a process tells nobody that it is there
                 await asyncio.sleep(0)
             assert not (tmp_path / "gateway.json").exists()  # it has not said where it is
             starting.cancel()
