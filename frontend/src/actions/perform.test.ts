@@ -361,7 +361,7 @@ describe("what one may not do", () => {
       const before = sources(bench);
       const editing = ACTIONS.filter((action) => action.role === "editor" || action.role === "owner");
       for (const action of editing) perform(action.id, bench);
-      expect(bench.said).toEqual(editing.map(({ title, role: needed }) => `${title}: needs ${needed ?? ""}.`));
+      expect(bench.said).toEqual(editing.map(({ title, role: needed }) => `${title}: needs the role ${needed ?? ""}.`));
       await bench.settle();
       expect(sources(bench)).toEqual(before);
       expect(commands(bench)).toEqual([]);
@@ -465,7 +465,12 @@ describe("without a page", () => {
     const reasons = ["runtime.changeType", "runtime.attach", "runtime.reset", "runtime.resetAll"].map((id) =>
       disabledReason(actionOf(id), runner),
     );
-    expect(reasons).toEqual(["needs editor", "needs owner", "needs owner", "needs owner"]);
+    expect(reasons).toEqual([
+      "needs the role editor",
+      "needs the role owner",
+      "needs the role owner",
+      "needs the role owner",
+    ]);
   });
 
   test("another server's runtime has no type of ours", async () => {

@@ -9,7 +9,7 @@ test("each role holds those below it; an unknown one holds none", () => {
 });
 
 test("what is missing is said in a word", () => {
-  expect(missingRole("runner", "editor")).toBe("needs editor");
+  expect(missingRole("runner", "editor")).toBe("needs the role editor");
   expect(missingRole("owner", "editor")).toBeNull();
   expect(missingRole(null, null)).toBeNull();
 });

@@ -20,7 +20,7 @@ export function refusalNow(
   return missingRole(state.role, needed) ?? (state.phase === "ended" ? "the connection has ended" : null);
 }
 
-/** "needs editor", or null when the role is enough. */
+/** "needs the role editor", or null when the role is enough. */
 export function missingRole(role: string | null, needed: Role | null): string | null {
-  return needed === null || atLeast(role, needed) ? null : `needs ${needed}`;
+  return needed === null || atLeast(role, needed) ? null : `needs the role ${needed}`;
 }

@@ -202,7 +202,7 @@ export function createFakeServer(initial?: Uint8Array): FakeServer {
       this.updates += 1;
       if (!mayEdit(this.role)) {
         const wasOnItsWay = Date.now() - this.loweredAt < LOWERED_GRACE_MS;
-        if (!isAnswer && !wasOnItsWay) this.close(4403, "Editing a notebook needs editor.");
+        if (!isAnswer && !wasOnItsWay) this.close(4403, "Editing a notebook needs the role editor.");
         return;
       }
       if (!isAnswer && payload.length > MOST_UPDATE_BYTES) {
