@@ -117,6 +117,22 @@ describe.each<BrowserName>(["chromium", "firefox"])("with keys alone, in %s", (n
 });
 
 describe("the page", () => {
+  it("says that a dialog could not be fetched, and fetches it when it is asked for again", async () => {
+    const { page } = await open(["1"], "Late");
+    const network = await page.createCDPSession();
+    await network.send("Network.enable");
+    await network.send("Network.setBypassServiceWorker", { bypass: true });
+    await network.send("Network.setBlockedURLs", { urls: ["*/assets/ShareDialog-*.js"] });
+    await (await named(page, "button", "Share")).click();
+    await eventually("it says why there is none", () => page.evaluate(() => document.querySelector("dialog[open]")?.textContent?.includes("The server does not answer")));
+    await page.keyboard.press("Escape");
+    await eventually("no dialog", async () => !(await page.$("dialog[open]")));
+    await network.send("Network.setBlockedURLs", { urls: [] });
+    await (await named(page, "button", "Share")).click();
+    await eventually("the dialog", () => page.evaluate(() => document.querySelector("dialog[open]")?.textContent?.includes("link")));
+    await page.close();
+  });
+
   it("keeps a run button under the pointer while a cell above it prints: a slow press is a click all the same", async () => {
     const { page } = await open(["import time\nfor i in range(2000):\n    print('line', i, flush=True)\n    time.sleep(0.05)", "'second'"], "Steady");
     await press(page, "Run cell 1");

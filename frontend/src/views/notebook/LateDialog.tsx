@@ -1,6 +1,5 @@
-import { lazy, type ReactElement, Suspense } from "react";
 import { useStore } from "zustand";
-import { Dialog } from "../shared/Dialog";
+import { late, MissingDialog } from "../shared/late";
 import type { NotebookBench } from "./bench";
 
 interface Props {
@@ -9,37 +8,36 @@ interface Props {
   readonly onClose: () => void;
 }
 
-type View = (props: Props) => ReactElement;
-
-const Share = lazy(() =>
-  import("./ShareDialog").then(({ ShareDialog: view }): { default: View } => ({ default: view }), unreachable),
+const Share = late<Props>(() => import("./ShareDialog").then(({ ShareDialog }) => ShareDialog), MissingDialog);
+const Keys = late<Props>(() => import("./Shortcuts").then(({ Shortcuts }) => Shortcuts), MissingDialog);
+const About = late<Props>(() => import("./About").then(({ About: view }) => view), MissingDialog);
+const ChangeType = late<Props>(
+  () => import("../runtime/ChangeType").then(({ ChangeType: view }) => view),
+  MissingDialog,
 );
-const Keys = lazy(() =>
-  import("./Shortcuts").then(({ Shortcuts: view }): { default: View } => ({ default: view }), unreachable),
+const Attach = late<Props>(() => import("../runtime/Attach").then(({ Attach: view }) => view), MissingDialog);
+const Reset = late<Props & { readonly all: boolean }>(
+  () => import("../runtime/Reset").then(({ Reset: view }) => view),
+  MissingDialog,
 );
-const About = lazy(() =>
-  import("./About").then(({ About: view }): { default: View } => ({ default: view }), unreachable),
-);
-
-function unreachable(): { default: View } {
-  return {
-    default: ({ onClose }) => (
-      <Dialog title="The server does not answer" onClose={onClose} className="dialog-small">
-        <p className="dialog-text">Try again when the connection is back.</p>
-      </Dialog>
-    ),
-  };
-}
 
 /** Dialogs that few visits open: they come when they are asked for. */
-export function LateDialog({ bench, title, onClose }: Props) {
-  const kind = useStore(bench.view, ({ dialog }) => dialog?.kind);
-  const props = { bench, title, onClose };
-  return (
-    <Suspense>
-      {kind === "share" && <Share {...props} />}
-      {kind === "shortcuts" && <Keys {...props} />}
-      {kind === "about" && <About {...props} />}
-    </Suspense>
-  );
+export function LateDialog(props: Props) {
+  const dialog = useStore(props.bench.view, (state) => state.dialog);
+  switch (dialog?.kind) {
+    case "share":
+      return <Share {...props} />;
+    case "shortcuts":
+      return <Keys {...props} />;
+    case "about":
+      return <About {...props} />;
+    case "changeType":
+      return <ChangeType {...props} />;
+    case "attach":
+      return <Attach {...props} />;
+    case "reset":
+      return <Reset {...props} all={dialog.all} />;
+    default:
+      return null;
+  }
 }

@@ -1,19 +1,19 @@
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { useStore } from "zustand";
 import { perform } from "../../actions";
 import { atLeast } from "../../actions/role";
 import type { Kept } from "../../session/session";
-import { unreachable } from "../shared/Missing";
+import { late, MissingDialog } from "../shared/late";
 import type { NotebookBench } from "./bench";
 import { endedWords } from "./ended";
 import { Notice } from "./Notice";
 import { RuntimeNotices } from "./RuntimeNotices";
-
-const SignInAgain = lazy(() =>
-  import("./SignInAgain").then(({ SignInAgain: view }) => ({ default: view }), unreachable),
-);
-
 import { useOmission } from "./use_notebook";
+
+const SignInAgain = late<{ readonly bench: NotebookBench; readonly onClose: () => void }>(
+  () => import("./SignInAgain").then(({ SignInAgain: view }) => view),
+  MissingDialog,
+);
 
 /** What happened, what it means for the work, and the one thing to do. The most serious comes first. */
 export function Notices({ bench }: { readonly bench: NotebookBench }) {
@@ -59,11 +59,7 @@ export function Notices({ bench }: { readonly bench: NotebookBench }) {
           </button>
         </Notice>
       )}
-      {signingIn && signedOut && (
-        <Suspense>
-          <SignInAgain bench={bench} onClose={() => setSigningIn(false)} />
-        </Suspense>
-      )}
+      {signingIn && signedOut && <SignInAgain bench={bench} onClose={() => setSigningIn(false)} />}
       {unopened && <Notice look="warn" sign="cloud" text={NOT_HERE} />}
       {offline && (
         <Notice

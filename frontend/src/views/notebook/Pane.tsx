@@ -1,32 +1,32 @@
-import { lazy, type ReactElement, Suspense, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useStore } from "zustand";
 import { closePane, PANE_TITLES } from "../../actions/panes";
 import { Icon } from "../shared/Icon";
+import { late } from "../shared/late";
 import type { NotebookBench } from "./bench";
 
-type View = (props: { readonly bench: NotebookBench }) => ReactElement;
+interface Props {
+  readonly bench: NotebookBench;
+}
+
+const LOADING = <p className="hint">Loading…</p>;
 
 const VIEWS = {
-  resources: lazy(() =>
-    import("../runtime/Resources").then(({ Resources }): { default: View } => ({ default: Resources }), unreachable),
+  resources: late<Props>(() => import("../runtime/Resources").then(({ Resources }) => Resources), Missing, LOADING),
+  executions: late<Props>(
+    () => import("../runtime/ExecutedCode").then(({ ExecutedCode }) => ExecutedCode),
+    Missing,
+    LOADING,
   ),
-  executions: lazy(() =>
-    import("../runtime/ExecutedCode").then(
-      ({ ExecutedCode }): { default: View } => ({ default: ExecutedCode }),
-      unreachable,
-    ),
-  ),
-  secrets: lazy(() =>
-    import("../secrets/Secrets").then(({ Secrets }): { default: View } => ({ default: Secrets }), unreachable),
-  ),
+  secrets: late<Props>(() => import("../secrets/Secrets").then(({ Secrets }) => Secrets), Missing, LOADING),
 };
 
-function unreachable(): { default: View } {
-  return { default: () => <p>The server does not answer. Close this pane and open it again.</p> };
+function Missing() {
+  return <p>The server does not answer. Close this pane and open it again.</p>;
 }
 
 /** The frame of the pane at the right; what is in it comes when it is opened. */
-export function Pane({ bench }: { readonly bench: NotebookBench }) {
+export function Pane({ bench }: Props) {
   const pane = useStore(bench.view, (state) => state.pane);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -46,9 +46,7 @@ export function Pane({ bench }: { readonly bench: NotebookBench }) {
         </button>
       </header>
       <div className="pane-body">
-        <Suspense fallback={<p className="hint">Loading…</p>}>
-          <View bench={bench} />
-        </Suspense>
+        <View bench={bench} />
       </div>
     </aside>
   );

@@ -17,7 +17,6 @@ import { SkeletonCells } from "./NotebookSkeleton";
 import { Notices } from "./Notices";
 import { Palette } from "./Palette";
 import { Pane } from "./Pane";
-import { RuntimeDialog } from "./RuntimeDialog";
 import { StatusBar } from "./StatusBar";
 import { Toolbar } from "./Toolbar";
 import { useCellCount, useTitle } from "./use_notebook";
@@ -85,7 +84,6 @@ export function Workspace({ bench, me }: Props) {
       <LeaderHint bench={bench} />
       {dialog?.kind === "palette" && <Palette bench={bench} onClose={close} onChoose={(id) => perform(id, bench)} />}
       <LateDialog bench={bench} title={title} onClose={close} />
-      <RuntimeDialog bench={bench} onClose={close} />
       {dialog?.kind === "confirm" && (
         <Confirm
           title={dialog.question.title}

@@ -1,14 +1,17 @@
 import { DropdownMenu } from "radix-ui";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useStore } from "zustand";
 import { chooseTheme, THEMES, themeStore } from "../../actions/theme.ts";
 import type { Me } from "../../api.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Icon } from "./Icon.tsx";
-import { unreachable } from "./Missing.tsx";
+import { late, MissingDialog } from "./late.tsx";
 import { NameDialog } from "./NameDialog.tsx";
 
-const SignOut = lazy(() => import("./SignOut.tsx").then(({ SignOut: view }) => ({ default: view }), unreachable));
+const SignOut = late<{ readonly me: Me; readonly onClose: () => void }>(
+  () => import("./SignOut.tsx").then(({ SignOut: view }) => view),
+  MissingDialog,
+);
 
 const WORDS = { system: "As the system", light: "Light", dark: "Dark" } as const;
 
@@ -52,7 +55,7 @@ export function MeMenu({ me }: { readonly me: Me }) {
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
       </DropdownMenu.Root>
-      <Suspense>{leaving && <SignOut me={me} onClose={() => setLeaving(false)} />}</Suspense>
+      {leaving && <SignOut me={me} onClose={() => setLeaving(false)} />}
       {naming && <NameDialog name={name} onClose={() => setNaming(false)} onRenamed={setName} />}
     </>
   );
