@@ -12,6 +12,7 @@ from pycrdt import Doc, Text
 
 from bench.load.author import Schema, changes, put_cells
 from bench.load.client import join, leave, mark
+from bench.load.schedule import calm
 from bench.peers.document_servers import Server
 from collab.wire import sync_update
 
@@ -84,3 +85,4 @@ async def fill(server: Server, room: str, content: Content) -> None:
         await reader.there
     await leave([writer, reader])
     await asyncio.sleep(server.settle_s)
+    await calm(server)

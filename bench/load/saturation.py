@@ -4,12 +4,11 @@ import asyncio
 
 from bench.load.client import TENTH_MARK, Client, leave
 from bench.load.fan_out import crowd
-from bench.load.schedule import percentile, send_at_rate
+from bench.load.schedule import calm, percentile, send_at_rate
 from bench.peers.document_servers import Server
 
 LIMIT_MS = 200.0
 _HIGHEST = 100_000.0
-_CALM_S = 20.0
 
 
 async def saturation(server: Server, people: int, seconds: float, start: float, steps: int) -> float:
@@ -18,13 +17,13 @@ async def saturation(server: Server, people: int, seconds: float, start: float, 
     while bad <= _HIGHEST and await holds(server, people, bad, seconds):
         good, bad = bad, 2 * bad
     for _ in range(steps if good else 0):
-        await _calm(server)
+        await calm(server)
         middle = (good * bad) ** 0.5
         if await holds(server, people, middle, seconds):
             good = middle
         else:
             bad = middle
-    await _calm(server)
+    await calm(server)
     return good
 
 
@@ -64,12 +63,3 @@ async def holds(server: Server, people: int, rate: float, seconds: float) -> boo
     finally:
         await leave(clients)
     return 1000 * percentile(delays, 0.99) < LIMIT_MS
-
-
-async def _calm(server: Server) -> None:
-    """What was too much for it is behind it."""
-    for _ in range(int(_CALM_S / 0.2)):
-        before = server.cpu_s()
-        await asyncio.sleep(0.2)
-        if server.cpu_s() - before < 0.03:
-            return

@@ -5,6 +5,9 @@ import time
 from collections.abc import Sequence
 
 from bench.load.client import Client
+from bench.peers.document_servers import Server
+
+_CALM_WITHIN_S = 60.0
 
 
 async def send_at_rate(frames: Sequence[tuple[Client, bytes]], rate: float, sent: list[float]) -> None:
@@ -21,3 +24,12 @@ async def send_at_rate(frames: Sequence[tuple[Client, bytes]], rate: float, sent
 def percentile(values: Sequence[float], part: float) -> float:
     ordered = sorted(values)
     return ordered[int(part * (len(ordered) - 1))] if ordered else float("inf")
+
+
+async def calm(server: Server) -> None:
+    """What was too much for it is behind it, and what it stores later is stored."""
+    for _ in range(int(_CALM_WITHIN_S / 0.2)):
+        before = server.cpu_s()
+        await asyncio.sleep(0.2)
+        if server.cpu_s() - before < 0.03:
+            return
